@@ -1,0 +1,76 @@
+# make all · test · lint · bench · tables · commit · repro · clean. Each sets the environment up first.
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+VENV := .venv
+STAMP := $(VENV)/.installed
+BIN := $(CURDIR)/$(VENV)/bin
+# How results become tables; nothing that needs data or checkpoints.
+REPORTING := table figure claims page
+# A preset laid over params.yaml: make all PRESET=workflow/presets/cifar10.yaml
+PRESET :=
+SNAKEMAKE := $(BIN)/snakemake --cores all $(if $(PRESET),--configfile $(PRESET))
+
+export PATH := $(BIN):$(PATH)
+
+.PHONY: all env test lint bench tables commit repro clean
+
+all: env
+	$(SNAKEMAKE) all
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@for python in "$$PYTHON" python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  [ -n "$$python" ] || continue; \
+	  if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    found="$$python"; break; \
+	  fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "clearfilters needs Python 3.11 or newer, with its venv module; none was found on PATH." >&2; \
+	  echo "Install one (Debian: apt install python3-venv), or name it: make PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$found" --version); torch is large, this takes minutes"; \
+	"$$found" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+test: env
+	$(BIN)/python -m pytest
+
+lint: env
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	workflow/lint
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+# Tables, figures, claims and report from the recorded measurements alone: in a clone without data
+# and checkpoints, make tables PRESET=workflow/presets/cifar10.yaml. A measurement that is missing or
+# was made with other parameters is an error.
+tables: env
+	$(SNAKEMAKE) tables figures report --allowed-rules tables figures report $(REPORTING) \
+	  --forcerun $(REPORTING)
+
+# After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
+commit: env
+	$(SNAKEMAKE) all
+	$(BIN)/dvc commit --force --quiet
+	$(BIN)/dvc status
+
+# `dvc repro` without its cache of earlier runs, which would restore a stage's files unseen by Snakemake
+# when a parameter is changed back.
+repro: env
+	$(BIN)/dvc repro --no-run-cache
+
+# What can be made again from params.yaml and the raw data: the quick run, and the tools' caches.
+clean:
+	rm -rf data/processed/quick results/quick
+	rm -rf .snakemake .mypy_cache .ruff_cache .pytest_cache .hypothesis build

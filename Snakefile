@@ -1,0 +1,52 @@
+# Entry point. `snakemake --cores 8 all` makes the run of params.yaml; a preset from
+# workflow/presets/ laid over it with --configfile makes another run.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import ANALYSES
+from clearfilters.reporting.claims import CLAIM_ANALYSES
+from clearfilters.workflow import (
+    CHECKPOINT_FILES,
+    FEATURE_FILES,
+    Plan,
+    figure_analyses,
+    gpus,
+    step_files,
+    table_analyses,
+)
+
+min_version("9.14")
+
+
+configfile: "params.yaml"
+
+
+try:
+    plan = Plan(config)
+except ClearfiltersError as error:
+    sys.exit(f"{error}")
+
+# Jobs run the `clearfilters` that is installed beside this Python, active environment or not.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]))
+
+
+wildcard_constraints:
+    experiment="|".join(plan.experiments),
+    seed=r"\d+",
+
+
+rule all:
+    default_target: True
+    input:
+        f"{plan.results}/report.html",
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/report.smk"

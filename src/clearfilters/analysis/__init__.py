@@ -1,0 +1,1 @@
+"""Measurements of trained models: arrays in, numbers out, no torch."""

@@ -1,0 +1,215 @@
+"""The command line: one subcommand per workflow rule, and `predict`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clearfilters.errors import ClearfiltersError
+
+Arguments = argparse.Namespace
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ClearfiltersError("--device cuda: no CUDA device is available; use --device cpu")
+    return torch.device(name)
+
+
+def _prepare(args: Arguments) -> None:
+    from clearfilters.data.prepare import prepare
+    from clearfilters.params import parse_dataset
+
+    prepare(parse_dataset(args.parameters), args.raw, args.out, download=args.download)
+
+
+def _train(args: Arguments) -> None:
+    from clearfilters.params import parse_training_slice
+    from clearfilters.training.loop import train
+
+    parameters = parse_training_slice(args.parameters)
+    train(parameters, args.data, args.out, args.resume, _device(args.device))
+
+
+def _features(args: Arguments) -> None:
+    from clearfilters.params import FeaturesParams
+    from clearfilters.training.features import record_features
+
+    params = FeaturesParams.model_validate(args.parameters["features"])
+    record_features(
+        args.checkpoint, args.data, params, args.parameters, args.out, _device(args.device)
+    )
+
+
+def _measure(args: Arguments) -> None:
+    from clearfilters.analysis.recording import record_measurement
+
+    record_measurement(
+        args.analysis,
+        args.parameters,
+        experiment=args.experiment,
+        seed=args.seed,
+        features=args.features,
+        gates=args.gates,
+        gates_out=args.gates_out,
+        out=args.out,
+    )
+
+
+def _index(args: Arguments) -> Any:
+    from clearfilters.reporting.records import expand_index
+
+    return expand_index(args.run_folder, args.index)
+
+
+def _table(args: Arguments) -> None:
+    from clearfilters.reporting.tables import write_table
+
+    write_table(args.id, _index(args), args.out_csv, args.out_md)
+
+
+def _figure(args: Arguments) -> None:
+    from clearfilters.reporting.figures import write_figure
+
+    if not write_figure(args.id, _index(args), args.out):
+        raise ClearfiltersError(
+            f"figure {args.id}: its experiments are not in this run; add them to run.experiments"
+        )
+
+
+def _claims(args: Arguments) -> None:
+    from clearfilters.reporting.claims import write_claims
+
+    write_claims(_index(args), args.parameters, args.out)
+
+
+def _report(args: Arguments) -> None:
+    from clearfilters.reporting.figures import FIGURES
+    from clearfilters.reporting.page import write_page
+    from clearfilters.reporting.tables import TABLES
+
+    write_page(args.run_folder, _index(args), list(TABLES), list(FIGURES), args.out)
+
+
+def _predict(args: Arguments) -> None:
+    from clearfilters.predict import run
+
+    run(args.images, args.checkpoint, args.out, args.filters, args.gate_threshold)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All subcommands and their options."""
+    parser = argparse.ArgumentParser(prog="clearfilters", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
+        added = commands.add_parser(name, help=help_, description=help_)
+        added.set_defaults(run=run)
+        return added
+
+    def add(added: Any, *flags: str, **options: Any) -> None:
+        if flags[0].startswith("--"):
+            options.setdefault("required", True)
+        added.add_argument(*flags, **options)
+
+    slice_: dict[str, Any] = {"type": _json, "metavar": "JSON", "help": "everything that shapes it"}
+    device: dict[str, Any] = {
+        "required": False,
+        "default": "auto",
+        "choices": ["auto", "cpu", "cuda"],
+    }
+
+    prepare = command("prepare", _prepare, "raw files -> processed store")
+    add(prepare, "--parameters", **slice_)
+    add(prepare, "--raw", type=Path, help="folder that holds the raw data sets")
+    add(prepare, "--download", action="store_true", required=False, help="fetch what is missing")
+    add(prepare, "--out", type=Path, help="folder of the store")
+
+    train = command("train", _train, "processed store -> checkpoint")
+    add(train, "--parameters", **slice_)
+    add(train, "--data", type=Path, help="the processed store")
+    add(train, "--resume", type=Path, help="file for the state after each finished epoch")
+    add(train, "--out", type=Path, help="checkpoint folder")
+    add(train, "--device", **device)
+
+    features = command("features", _features, "checkpoint -> features of every image")
+    add(features, "--parameters", **slice_)
+    add(features, "--data", type=Path, help="the processed store")
+    add(features, "--checkpoint", type=Path, help="checkpoint folder")
+    add(features, "--out", type=Path, help="features folder")
+    add(features, "--device", **device)
+
+    measure = command("measure", _measure, "features -> one measurement")
+    add(measure, "analysis", help="classification, phi, mis, ...")
+    add(measure, "--parameters", **slice_)
+    add(measure, "--experiment", help="its name in params.yaml")
+    add(measure, "--seed", type=int, help="of the training")
+    add(measure, "--features", type=Path, help="features folder")
+    add(measure, "--gates", type=Path, required=False, help="gates of the model, from `phi`")
+    add(measure, "--gates-out", type=Path, required=False, help="where `phi` writes the gates")
+    add(measure, "--out", type=Path, help="the measurement's JSON")
+
+    def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
+        added = command(name, run, help_)
+        add(added, "--run-folder", type=Path, help="results/<run>")
+        add(added, "--index", **{**slice_, "help": "the run's measurements and their hashes"})
+        return added
+
+    table = reporting("table", _table, "measurements -> one table")
+    add(table, "id", help="lsg_table1, ...")
+    add(table, "--out-csv", type=Path, help="long form")
+    add(table, "--out-md", type=Path, help="as the paper lays it out")
+
+    figure = reporting("figure", _figure, "measurements -> one figure")
+    add(figure, "id", help="lsg_figure4, ...")
+    add(figure, "--out", type=Path, help="the PNG")
+
+    claims = reporting("claims", _claims, "measurements -> verdict on each claim")
+    add(claims, "--parameters", **{**slice_, "help": "what the verdicts take words for"})
+    add(claims, "--out", type=Path, help="the CSV")
+
+    report = reporting("report", _report, "tables, figures and claims -> one page")
+    add(report, "--out", type=Path, help="the page")
+
+    predict = command("predict", _predict, "images -> class, deciding filters, activation map")
+    add(predict, "images", type=Path, nargs="+", help="image files")
+    add(predict, "--checkpoint", type=Path, help="checkpoint folder")
+    add(predict, "--out", type=Path, required=False, default=Path(), help="folder of the pictures")
+    add(predict, "--filters", type=int, required=False, default=5, help="how many filters to name")
+    add(
+        predict,
+        "--gate-threshold",
+        type=float,
+        required=False,
+        default=0.5,
+        help="a filter's gate names the classes at or above it",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        args.run(args)
+    except ClearfiltersError as error:
+        print(f"clearfilters: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""Random crop and flip of a whole batch at once, on the device where the images live."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pad_images(images: Tensor, padding: int) -> Tensor:
+    """Surround uint8 images (N, H, W, 3) with `padding` black pixels on each side."""
+    return F.pad(images, (0, 0, padding, padding, padding, padding))
+
+
+def random_crop_flip(
+    padded: Tensor,
+    chosen: Tensor,
+    *,
+    size: int,
+    flip: bool,
+    generator: torch.Generator,
+) -> Tensor:
+    """The usual CIFAR augmentation: a random crop of the padded image, flipped half of the time.
+
+    One gather per batch; no loop over images.
+
+    Args:
+        padded: uint8 images (N, H + 2p, W + 2p, 3) as from `pad_images`.
+        chosen: indices of the batch's images, (B,).
+        size: H = W of the crops.
+        flip: whether to mirror each image with probability 1/2.
+        generator: source of the crop offsets and flips, on the device of `padded`.
+
+    Returns:
+        uint8 images (B, 3, size, size), in channels-last memory order.
+    """
+    device = padded.device
+    count, height, width = len(chosen), padded.shape[1], padded.shape[2]
+
+    def draw(upper: int) -> Tensor:
+        return torch.randint(upper, (count, 1), generator=generator, device=device)
+
+    line = torch.arange(size, device=device)
+    rows = draw(height - size + 1) + line
+    columns = draw(width - size + 1) + line
+    if flip:
+        columns = torch.where(draw(2).bool(), columns.flip(1), columns)
+    pixels = (chosen[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]
+    crops = padded.view(-1, 3).index_select(0, pixels.flatten())
+    return crops.view(count, size, size, 3).permute(0, 3, 1, 2)

@@ -1,0 +1,142 @@
+"""CIFAR-10 as it is published: `cifar-10-batches-py` (Krizhevsky 2009)."""
+
+import hashlib
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torchvision.datasets import CIFAR10
+
+from clearfilters.artifacts import file_sha256
+from clearfilters.data.store import Split
+from clearfilters.errors import ClearfiltersError
+
+FOLDER = CIFAR10.base_folder
+CLASSES = [
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+]  # fmt: skip
+# (file, published MD5) of each batch.
+BATCHES = {"train": CIFAR10.train_list, "test": CIFAR10.test_list}
+
+# All that the published batches, or NumPy arrays written by Python 2 or 3, need to load.
+ALLOWED_GLOBALS = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy.core.numeric", "_frombuffer"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("_codecs", "encode"),
+}
+
+
+class RestrictedUnpickler(pickle.Unpickler):
+    """An unpickler that builds NumPy arrays and plain containers and refuses everything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Look up one of the allowed globals.
+
+        Raises:
+            pickle.UnpicklingError: for any other global.
+        """
+        if (module, name) not in ALLOWED_GLOBALS:
+            raise pickle.UnpicklingError(f"it names the foreign class {module}.{name}")
+        return super().find_class(module, name)
+
+
+def read_batch(path: Path) -> Split:
+    """One batch file.
+
+    Raises:
+        ClearfiltersError: if the file is missing, truncated, names a foreign class in its pickle,
+            or does not hold `data` uint8 (N, 3072) and as many `labels`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ClearfiltersError(
+            f"{path}: {error.strerror}; put CIFAR-10's `{FOLDER}` there, or leave `raw.download` "
+            "on to fetch it"
+        ) from None
+    try:
+        batch = RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
+        data = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
+        labels = np.asarray(batch[b"labels"], dtype=np.int64)
+    except Exception as error:  # a broken pickle may raise anything
+        raise ClearfiltersError(
+            f"{path}: not a CIFAR-10 batch ({type(error).__name__}: {error}); expected the file "
+            "of the official archive; fetch it again"
+        ) from None
+    if len(data) != len(labels):
+        raise ClearfiltersError(
+            f"{path}: {len(data)} images but {len(labels)} labels; fetch the file again"
+        )
+    return Split(np.ascontiguousarray(data.transpose(0, 2, 3, 1)), labels)
+
+
+def check_md5(path: Path, expected: str) -> None:
+    """Compare a batch with its published MD5.
+
+    Raises:
+        ClearfiltersError: if they differ.
+    """
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "md5").hexdigest()
+    if found != expected:
+        raise ClearfiltersError(
+            f"{path}: MD5 is {found}, the published one is {expected}; fetch the file again, or "
+            "set `datasets.cifar10.verify: false` if it is a re-encoded copy (the tables will say "
+            "so)"
+        )
+
+
+def fetch(root: Path) -> None:
+    """Download and unpack the official archive below `root`; torchvision checks its MD5.
+
+    Raises:
+        ClearfiltersError: if that fails.
+    """
+    try:
+        CIFAR10(str(root), download=True)
+    except Exception as error:  # network, disk and checksum errors alike
+        raise ClearfiltersError(
+            f"{root / FOLDER}: not there, and the download failed ({error}); put the official "
+            f"`{FOLDER}` folder there by hand"
+        ) from None
+
+
+def read_cifar10(
+    root: Path, *, verify: bool, download: bool
+) -> tuple[dict[str, Split], dict[str, str]]:
+    """The 50,000 training and 10,000 test images.
+
+    Args:
+        root: the folder that holds `cifar-10-batches-py`.
+        verify: compare each batch with its published MD5.
+        download: fetch the archive if the folder is absent.
+
+    Returns:
+        The splits, and the SHA-256 of each raw file.
+
+    Raises:
+        ClearfiltersError: see `read_batch`, `check_md5` and `fetch`.
+    """
+    folder = root / FOLDER
+    if download and not folder.exists():
+        fetch(root)
+    splits, sha256 = {}, {}
+    for split, batches in BATCHES.items():
+        parts = []
+        for name, md5 in batches:
+            path = folder / name
+            if verify and path.exists():
+                check_md5(path, md5)
+            parts.append(read_batch(path))
+            sha256[name] = file_sha256(path)
+        splits[split] = Split(
+            np.concatenate([part.images for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+        )
+    return splits, sha256

@@ -1,0 +1,34 @@
+"""scikit-learn's handwritten digits as 32x32 RGB images: the embedded data set."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from clearfilters.data.store import Split
+
+CLASSES = [str(digit) for digit in range(10)]
+
+# The originals are 8x8 with grey values 0 to 16.
+ENLARGEMENT = 4
+GREYEST = 16
+
+
+def read_digits(*, test_fraction: float, split_seed: int) -> dict[str, Split]:
+    """The 1,797 digits, enlarged from 8x8 to 32x32 by pixel repetition, grey on three channels.
+
+    Args:
+        test_fraction: share of each class that is held out, in (0, 1).
+        split_seed: seed of the stratified split.
+    """
+    digits = load_digits()
+    grey = np.round(digits.images * (255 / GREYEST)).astype(np.uint8)
+    large = grey.repeat(ENLARGEMENT, axis=1).repeat(ENLARGEMENT, axis=2)
+    images = np.repeat(large[..., None], 3, axis=3)
+    train_x, test_x, train_y, test_y = train_test_split(
+        images,
+        digits.target.astype(np.int64),
+        test_size=test_fraction,
+        random_state=split_seed,
+        stratify=digits.target,
+    )
+    return {"train": Split(train_x, train_y), "test": Split(test_x, test_y)}

@@ -1,0 +1,1 @@
+"""The papers' ideas and nothing else: no files, no training loop."""

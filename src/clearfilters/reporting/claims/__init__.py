@@ -1,0 +1,92 @@
+"""Every claim of the papers, judged. To add some, write them and extend `judge_claims`."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from clearfilters.artifacts import atomic_path
+from clearfilters.reporting.claims import gates
+from clearfilters.reporting.claims.verdict import ClaimParameters, Finding
+from clearfilters.reporting.records import Index, Records, Summary, load
+from clearfilters.reporting.table import number
+
+CLAIM_COLUMNS = (
+    "id",
+    "paper",
+    "source",
+    "claim",
+    "comparison",
+    "verdict",
+    "note",
+    "left",
+    "left_mean",
+    "left_std",
+    "left_seeds",
+    "right",
+    "right_mean",
+    "right_std",
+    "right_seeds",
+)
+# The analyses whose measurements the claims read.
+CLAIM_ANALYSES = (
+    "classification",
+    "phi",
+    "mis",
+    "gate_statistics",
+    "leakage",
+    "correlation",
+    "masking",
+    "similarity",
+    "clustering",
+)
+
+
+def judge_claims(records: Records, parameters: ClaimParameters) -> list[Finding]:
+    """Judge every claim; one that no experiment speaks to is `not run`."""
+    return gates.findings(records, parameters)
+
+
+def write_claims(index: Index, parameters: Mapping[str, Any], out: Path) -> None:
+    """Write claims.csv.
+
+    Args:
+        index: see `clearfilters.reporting.records`.
+        parameters: the keys of `ClaimParameters`.
+        out: the CSV; its columns are CLAIM_COLUMNS.
+
+    Raises:
+        ClearfiltersError: for a missing or unknown parameter, or a measurement that is missing,
+            malformed or made with other parameters.
+    """
+    records = load(index, CLAIM_ANALYSES)
+    findings = judge_claims(records, ClaimParameters.parse(parameters))
+    with atomic_path(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(CLAIM_COLUMNS)
+        for finding in findings:
+            writer.writerow(_line(finding))
+
+
+def _line(finding: Finding) -> list[str]:
+    return [
+        finding.id,
+        finding.paper,
+        finding.source,
+        finding.claim,
+        finding.comparison,
+        finding.verdict,
+        finding.note,
+        finding.left_label,
+        *_numbers(finding.left),
+        finding.right_label,
+        *_numbers(finding.right),
+    ]
+
+
+def _numbers(summary: Summary | None) -> list[str]:
+    if summary is None:
+        return ["", "", ""]
+    # A bound has no seeds.
+    seeds = str(summary.seeds) if summary.seeds else ""
+    return [number(summary.mean), number(summary.std), seeds]

@@ -1,0 +1,111 @@
+"""Every figure by its id. To add one, write its function and add an entry to FIGURES."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearfilters.errors import ClearfiltersError
+from clearfilters.reporting.drawing import Drawing, save
+from clearfilters.reporting.figures import gates
+from clearfilters.reporting.records import Index, Records, load
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """How a figure is drawn and what it needs.
+
+    Attributes:
+        title: heading on the page.
+        draw: makes it.
+        needs: (role, analysis) pairs without any of which there is nothing to show.
+        also: further analyses that it reads where they were recorded.
+    """
+
+    title: str
+    draw: Callable[[Records], Drawing]
+    needs: tuple[tuple[str, str], ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        """Every analysis whose measurements the figure reads."""
+        return tuple(dict.fromkeys([*(analysis for _, analysis in self.needs), *self.also]))
+
+
+FIGURES = {
+    "lsg_figure4": FigureSpec(
+        "LSG figure 4: gates with and without sparsity",
+        gates.lsg_figure4,
+        (("lsg", "phi"),),
+        ("classification",),
+    ),
+    "lsg_figure5": FigureSpec(
+        "LSG figure 5: confusion after masking a class's filters",
+        gates.lsg_figure5,
+        (("std", "masking"), ("lsg", "masking")),
+        ("classification",),
+    ),
+    "lsg_figure6": FigureSpec(
+        "LSG figure 6: similarity of features and gate rows",
+        gates.lsg_figure6,
+        (("lsg", "similarity"),),
+        ("classification",),
+    ),
+    "lsg_figure7": FigureSpec(
+        "LSG figure 7: correlation between filters",
+        gates.lsg_figure7,
+        (("std", "correlation"), ("fixed", "correlation"), ("std", "phi"), ("fixed", "phi")),
+    ),
+    "lsg_figure9": FigureSpec(
+        "LSG figure 9: the fixed gate",
+        gates.lsg_figure9,
+        (("fixed", "phi"),),
+        ("classification",),
+    ),
+    "lsg_figure10": FigureSpec(
+        "LSG figure 10: k-means centres of the features",
+        gates.lsg_figure10,
+        (("std", "clustering"), ("fixed", "clustering"), ("fixed", "phi")),
+        ("classification",),
+    ),
+    "lsg_tradeoff": FigureSpec(
+        "Trade-off of density, accuracy, leakage and Φ",
+        gates.lsg_tradeoff,
+        (("tradeoff", "classification"), ("tradeoff", "phi"), ("tradeoff", "leakage")),
+    ),
+}
+
+
+def figure_spec(figure_id: str) -> FigureSpec:
+    """The entry of a figure.
+
+    Raises:
+        ClearfiltersError: if there is none of this id.
+    """
+    if figure_id not in FIGURES:
+        raise ClearfiltersError(f"no figure `{figure_id}`; there are: {', '.join(FIGURES)}")
+    return FIGURES[figure_id]
+
+
+def not_run(figure_id: str, index: Index) -> list[str]:
+    """What a figure needs and the run lacks, as `analysis of role`; empty if it can be drawn."""
+    present = {(entry["role"], entry["analysis"]) for entry in index}
+    needs = figure_spec(figure_id).needs
+    return [f"{analysis} of {role}" for role, analysis in needs if (role, analysis) not in present]
+
+
+def write_figure(figure_id: str, index: Index, out: Path) -> bool:
+    """Draw a figure as PNG.
+
+    Returns:
+        False, and nothing is written, if the experiments it needs were not run.
+
+    Raises:
+        ClearfiltersError: for an unknown id, or a measurement that is missing, malformed or made
+            with other parameters.
+    """
+    if not_run(figure_id, index):
+        return False
+    spec = figure_spec(figure_id)
+    save(spec.draw(load(index, spec.analyses)), out)
+    return True

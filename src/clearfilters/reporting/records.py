@@ -1,0 +1,274 @@
+"""The recorded measurements of a run, checked and arranged for tables, figures and claims.
+
+They are named by an *index*: a list of entries `{analysis, experiment, seed, path, expected_hash,
+label, role}`, one per measurement that the run's parameters call for. An experiment that was not
+run has no entry; an entry whose file is absent or was measured with other parameters is an error.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from clearfilters.artifacts import Measurement, read_json, read_measurement
+from clearfilters.errors import ClearfiltersError
+
+Index = Sequence[Mapping[str, Any]]
+# Seed -> number. Means and standard deviations are taken over it.
+Sample = dict[int, float]
+ENTRY_KEYS = ("analysis", "experiment", "seed", "path", "expected_hash", "label", "role")
+# The order of rows: what is compared with first, then the methods, then the ablations.
+ROLES = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed", "tradeoff")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One network trained in one way, over its seeds. `width` None is the published width."""
+
+    name: str
+    label: str
+    role: str
+    model: str
+    width: int | None
+    dataset: str
+    dataset_note: str
+    epochs: int
+    seeds: tuple[int, ...]
+
+    @property
+    def network(self) -> str:
+        """The network as tables name it."""
+        return self.model if self.width is None else f"{self.model} (width {self.width})"
+
+
+def expand_index(run_folder: Path, compact: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The index from its compact form, which the workflow hands over on the command line.
+
+    Args:
+        run_folder: `results/<run>`.
+        compact: experiment -> {label, role, seeds: seed -> analysis -> hash of its parameters}.
+    """
+    return [
+        {
+            "analysis": analysis,
+            "experiment": experiment,
+            "seed": int(seed),
+            "path": str(run_folder / "metrics" / analysis / experiment / f"seed{seed}.json"),
+            "expected_hash": hash_,
+            "label": about["label"],
+            "role": about["role"],
+        }
+        for experiment, about in compact.items()
+        for seed, hashes in about["seeds"].items()
+        for analysis, hash_ in hashes.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and sample standard deviation (ddof 1; None for a single seed) over `seeds` seeds."""
+
+    mean: float
+    std: float | None
+    seeds: int
+
+
+def summarize(sample: Sample) -> Summary | None:
+    """Mean and spread of a sample; None if it is empty."""
+    values = list(sample.values())
+    if not values:
+        return None
+    return Summary(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+class Records:
+    """Measurements by experiment, analysis and seed."""
+
+    def __init__(
+        self,
+        experiments: dict[str, Experiment],
+        measurements: dict[tuple[str, str], dict[int, Measurement]],
+    ) -> None:
+        """Take what `load` has read; measurements are keyed by (experiment, analysis)."""
+        self._experiments = experiments
+        self._measurements = measurements
+
+    def experiments(self, *roles: str, analysis: str | None = None) -> list[Experiment]:
+        """Experiments of these roles (default: all), by network and role.
+
+        Args:
+            roles: see ROLES.
+            analysis: only those for which this measurement was recorded.
+        """
+        found = [
+            experiment
+            for experiment in self._experiments.values()
+            if (not roles or experiment.role in roles)
+            and (analysis is None or (experiment.name, analysis) in self._measurements)
+        ]
+        # Stable: experiments of one network and role stay in the order of the index.
+        networks = list(dict.fromkeys(e.network for e in self._experiments.values()))
+        return sorted(found, key=lambda e: (networks.index(e.network), _rank(e.role)))
+
+    def measurements(self, experiment: Experiment, analysis: str) -> dict[int, Measurement]:
+        """Seed -> measurement, by ascending seed; empty if not recorded."""
+        return self._measurements.get((experiment.name, analysis), {})
+
+    def first(self, experiment: Experiment, analysis: str) -> dict[str, Any] | None:
+        """The values of the lowest seed, for pictures that show one model."""
+        return next((m.values for m in self.measurements(experiment, analysis).values()), None)
+
+    def sample(
+        self,
+        experiment: Experiment,
+        analysis: str,
+        quantity: str | Callable[[dict[str, Any]], float | None],
+    ) -> Sample:
+        """One number per seed; seeds for which it is null are left out.
+
+        Args:
+            experiment: whose.
+            analysis: which measurement.
+            quantity: a key of its values, or a function of them.
+        """
+        sample = {}
+        for seed, measurement in self.measurements(experiment, analysis).items():
+            values = measurement.values
+            found = values[quantity] if isinstance(quantity, str) else quantity(values)
+            if found is not None:
+                sample[seed] = float(found)
+        return sample
+
+    def partner(self, experiment: Experiment, role: str) -> Experiment | None:
+        """The experiment of `role` to compare with: same data and network, nearest in epochs."""
+        same = [
+            other
+            for other in self.experiments(role)
+            if (other.dataset, other.network) == (experiment.dataset, experiment.network)
+        ]
+        return min(same, key=lambda other: abs(other.epochs - experiment.epochs), default=None)
+
+    def classes(self, count: int) -> list[str]:
+        """Class names, from any classification of this many classes; else class numbers."""
+        for (_, analysis), seeds in self._measurements.items():
+            if analysis == "classification":
+                names = next(iter(seeds.values())).values["classes"]
+                if len(names) == count:
+                    return [str(name) for name in names]
+        return [str(number) for number in range(count)]
+
+    def provenances(self) -> list[dict[str, Any]]:
+        """Where every measurement comes from."""
+        return [m.provenance for seeds in self._measurements.values() for m in seeds.values()]
+
+    def training(self, experiment: Experiment) -> list[dict[str, Any]]:
+        """The `training` part of the provenance, once per measurement of the experiment."""
+        return [
+            measurement.provenance["training"]
+            for (name, _), seeds in self._measurements.items()
+            if name == experiment.name
+            for measurement in seeds.values()
+        ]
+
+    def parameters(self, experiment: Experiment) -> dict[str, Any]:
+        """The resolved parameters of the experiment's lowest recorded seed."""
+        for (name, _), seeds in self._measurements.items():
+            if name == experiment.name:
+                parameters: dict[str, Any] = next(iter(seeds.values())).provenance["parameters"]
+                return parameters
+        raise KeyError(experiment.name)
+
+
+def _rank(role: str) -> int:
+    return ROLES.index(role) if role in ROLES else len(ROLES)
+
+
+def read_index(path: Path) -> Index:
+    """Read an index from a JSON file.
+
+    Raises:
+        ClearfiltersError: if it is not a list of entries with the expected keys.
+    """
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise ClearfiltersError(f"{path}: a list of index entries expected, found {type(content)}")
+    check_index(content, str(path))
+    return content
+
+
+def check_index(index: Index, source: str = "index") -> None:
+    """Refuse an index with missing keys, or two entries for one measurement or one label.
+
+    Raises:
+        ClearfiltersError: naming the entry.
+    """
+    seen = set()
+    labels: dict[str, str] = {}
+    for entry in index:
+        missing = [key for key in ENTRY_KEYS if key not in entry]
+        if missing:
+            raise ClearfiltersError(
+                f"{source}: entry {dict(entry)} lacks {', '.join(missing)}; every entry needs "
+                f"{', '.join(ENTRY_KEYS)}"
+            )
+        key = (entry["analysis"], entry["experiment"], entry["seed"])
+        if key in seen:
+            raise ClearfiltersError(f"{source}: {'/'.join(map(str, key))} is listed twice")
+        seen.add(key)
+        owner = labels.setdefault(entry["label"], entry["experiment"])
+        if owner != entry["experiment"]:
+            raise ClearfiltersError(
+                f"{source}: experiments `{owner}` and `{entry['experiment']}` share the label "
+                f"`{entry['label']}`; table rows are named by it, so give each its own"
+            )
+
+
+def load(index: Index, analyses: Collection[str] | None = None) -> Records:
+    """Read the measurements that an index names.
+
+    Args:
+        index: see the module; the paths are used as they stand.
+        analyses: read only these; None reads all.
+
+    Raises:
+        ClearfiltersError: if a file is missing or malformed, or was measured with parameters
+            other than the expected ones (the message names the file and both hashes).
+    """
+    check_index(index)
+    measurements: dict[tuple[str, str], dict[int, Measurement]] = {}
+    entries: dict[str, Mapping[str, Any]] = {}
+    for entry in sorted(index, key=lambda entry: int(entry["seed"])):
+        if analyses is not None and entry["analysis"] not in analyses:
+            continue
+        measurement = read_measurement(Path(entry["path"]), entry["expected_hash"])
+        by_seed = measurements.setdefault((entry["experiment"], entry["analysis"]), {})
+        by_seed[entry["seed"]] = measurement
+    for entry in index:
+        entries.setdefault(entry["experiment"], entry)
+    experiments = {
+        name: _experiment(entry, measurements)
+        for name, entry in entries.items()
+        if any(experiment == name for experiment, _ in measurements)
+    }
+    return Records(experiments, measurements)
+
+
+def _experiment(
+    entry: Mapping[str, Any], measurements: dict[tuple[str, str], dict[int, Measurement]]
+) -> Experiment:
+    by_seed = [seeds for (name, _), seeds in measurements.items() if name == entry["experiment"]]
+    provenance = next(iter(by_seed[0].values())).provenance
+    model = provenance["parameters"]["model"]
+    training = provenance["training"]
+    return Experiment(
+        name=entry["experiment"],
+        label=entry["label"],
+        role=entry["role"],
+        model=model["name"],
+        width=model["width"],
+        dataset=training["dataset"],
+        dataset_note=training["dataset_note"],
+        epochs=training["epochs"],
+        seeds=tuple(sorted({seed for seeds in by_seed for seed in seeds})),
+    )

@@ -1,0 +1,61 @@
+"""Every table by its id. To add one, write its function and add an entry to TABLES."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clearfilters.errors import ClearfiltersError
+from clearfilters.reporting.records import Index, Records, load
+from clearfilters.reporting.table import Table, write_csv, write_markdown
+from clearfilters.reporting.tables import gates
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """How a table is made, and the analyses whose measurements it reads."""
+
+    build: Callable[[Records], Table]
+    analyses: tuple[str, ...]
+
+
+TABLES = {
+    "lsg_table1": TableSpec(
+        gates.lsg_table1, ("classification", "phi", "correlation", "mis", "leakage")
+    ),
+    "lsg_table2": TableSpec(gates.lsg_table2, ("correlation",)),
+    "lsg_gate_statistics": TableSpec(
+        gates.lsg_gate_statistics, ("gate_statistics", "classification")
+    ),
+    "csg_mis": TableSpec(gates.csg_mis, ("mis",)),
+    "lsg_leakage": TableSpec(gates.lsg_leakage, ("leakage", "classification", "phi")),
+    "lsg_tradeoff": TableSpec(gates.lsg_tradeoff, ("classification", "phi", "leakage")),
+}
+
+
+def table_spec(table_id: str) -> TableSpec:
+    """The entry of a table.
+
+    Raises:
+        ClearfiltersError: if there is none of this id.
+    """
+    if table_id not in TABLES:
+        raise ClearfiltersError(f"no table `{table_id}`; there are: {', '.join(TABLES)}")
+    return TABLES[table_id]
+
+
+def build_table(table_id: str, index: Index) -> Table:
+    """Make a table from the measurements it reads.
+
+    Raises:
+        ClearfiltersError: for an unknown id, or a measurement that is missing, malformed or made
+            with other parameters.
+    """
+    spec = table_spec(table_id)
+    return spec.build(load(index, spec.analyses))
+
+
+def write_table(table_id: str, index: Index, out_csv: Path, out_md: Path) -> None:
+    """Write a table in long form and as Markdown. Raises as `build_table` does."""
+    table = build_table(table_id, index)
+    write_csv(table, out_csv)
+    write_markdown(table, out_md)

@@ -1,0 +1,326 @@
+"""Training: one loop for STD, gate and joint epochs.
+
+The data set lives on the device as uint8; a batch is one gather. Nothing inside an epoch waits for
+the device. Random streams come from (seed, epoch), so a resumed run equals an uninterrupted one.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from clearfilters.artifacts import parameters_hash
+from clearfilters.data.augmentation import pad_images, random_crop_flip
+from clearfilters.data.store import Split, read_meta, read_split
+from clearfilters.errors import ClearfiltersError
+from clearfilters.methods import gate as gates
+from clearfilters.models.registry import Classifier
+from clearfilters.params import GateParams, TrainingParams, TrainingSlice
+from clearfilters.training.checkpoint import (
+    build_from_slice,
+    load_resume_state,
+    save_checkpoint,
+    save_resume_state,
+)
+from clearfilters.training.schedules import lr_factor
+
+EVALUATION_BATCH = 1000  # images; only memory depends on it
+
+
+@dataclass
+class State:
+    """All that changes during training. `feature_maps` is the model's, compiled if asked for."""
+
+    model: Classifier
+    feature_maps: Callable[[Tensor], Tensor]
+    optimizer: torch.optim.Optimizer
+    gate: nn.Parameter | None
+    gate_optimizer: torch.optim.Optimizer | None
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A split on the device: padded uint8 images (N, H + 2p, W + 2p, 3) and labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+    size: int
+
+
+def make_deterministic() -> None:
+    """Same inputs, same bits, on one machine and thread count; call before the first CUDA work."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def stream(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """The random stream of one epoch (epoch -1: initialisation)."""
+    mixed = np.random.SeedSequence([seed, epoch + 1]).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(mixed) & (2**63 - 1))
+
+
+def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.device) -> State:
+    """Network, gate and their optimizers before the first epoch."""
+    model = model.to(device).to(memory_format=torch.channels_last)
+    training = parameters.training
+    optimizer: torch.optim.Optimizer
+    if training.optimizer == "sgd":
+        optimizer = torch.optim.SGD(
+            model.parameters(),
+            lr=training.lr,
+            momentum=training.momentum,
+            weight_decay=training.weight_decay,
+        )
+    else:
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=training.lr, weight_decay=training.weight_decay
+        )
+    maps = torch.compile(model.feature_maps) if training.compile else model.feature_maps
+    method = parameters.gate
+    if method is None:
+        return State(model, maps, optimizer, None, None)
+    num_classes, num_filters = model.head.weight.shape
+    if method.fixed is not None:
+        values = gates.fixed_gate(
+            num_classes, num_filters, method.fixed.monopolized, method.fixed.shared
+        )
+        gate = nn.Parameter(values.to(device), requires_grad=False)
+        return State(model, maps, optimizer, gate, None)
+    gate = nn.Parameter(torch.full((num_classes, num_filters), method.update.init, device=device))
+    make_optimizer = torch.optim.SGD if method.update.optimizer == "plain" else torch.optim.Adam
+    return State(model, maps, optimizer, gate, make_optimizer([gate], lr=method.update.lr))
+
+
+def batch_cost(
+    state: State,
+    pooled: Tensor,
+    labels: Tensor,
+    path: gates.Path,
+    method: GateParams | None,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The cost of a batch and the logits (N, C) of the path it trains (joint: the STD path)."""
+    head = state.model.head
+    if path == "std":
+        logits = head(pooled)
+        return F.cross_entropy(logits, labels), logits
+    assert state.gate is not None and method is not None
+    wrong = gates.wrong_classes(labels, len(state.gate), generator)
+    logits = gates.gated_logits(pooled, state.gate, labels, head)
+    cost = gates.gate_cost(logits, pooled, state.gate, labels, wrong, head, method)
+    if path == "joint":
+        logits = head(pooled)
+        cost = cost + F.cross_entropy(logits, labels)
+    return cost, logits
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """bf16 for the convolutions where asked for; the head and the gate stay in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def train_epoch(
+    state: State,
+    data: Data,
+    epoch: int,
+    path: gates.Path,
+    training: TrainingParams,
+    method: GateParams | None,
+    seed: int,
+) -> tuple[float, float]:
+    """Train one epoch in place.
+
+    Returns:
+        Mean cost and accuracy over the epoch's samples.
+    """
+    device = data.labels.device
+    generator = stream(seed, epoch, device)
+    order = torch.randperm(len(data.labels), generator=generator, device=device)
+    batches = order.split(training.batch_size)
+    total, correct = torch.zeros(2, device=device).unbind()
+    moves_gate = path != "std" and state.gate_optimizer is not None
+    state.model.train()
+    for step, chosen in enumerate(batches):
+        factor = lr_factor(training.schedule, epoch + step / len(batches), training.epochs)
+        for group in state.optimizer.param_groups:
+            group["lr"] = training.lr * factor
+        images = random_crop_flip(
+            data.images, chosen, size=data.size, flip=training.flip, generator=generator
+        )
+        labels = data.labels[chosen]
+        with autocast(device, training.precision):
+            maps = state.feature_maps(images.float() / 255)
+        pooled = maps.mean(dim=(2, 3), dtype=torch.float32)
+        cost, logits = batch_cost(state, pooled, labels, path, method, generator)
+        state.optimizer.zero_grad()
+        if state.gate_optimizer is not None:
+            state.gate_optimizer.zero_grad()
+        cost.backward()
+        state.optimizer.step()
+        if moves_gate:
+            assert state.gate is not None and state.gate_optimizer is not None
+            previous = state.gate.detach().clone()
+            state.gate_optimizer.step()
+            gates.project_(state.gate, previous)
+        total += cost.detach() * len(chosen)
+        correct += (logits.argmax(dim=1) == labels).sum()
+    return float(total) / len(order), float(correct) / len(order)
+
+
+@torch.no_grad()
+def evaluate(model: Classifier, data: Data, precision: str) -> float:
+    """Accuracy of the STD path on a split."""
+    model.eval()
+    device = data.labels.device
+    correct = torch.zeros((), device=device)
+    for images, labels in zip(
+        data.images.split(EVALUATION_BATCH), data.labels.split(EVALUATION_BATCH), strict=True
+    ):
+        with autocast(device, precision):
+            maps = model.feature_maps(images.permute(0, 3, 1, 2).float() / 255)
+        logits = model.head(maps.mean(dim=(2, 3), dtype=torch.float32))
+        correct += (logits.argmax(dim=1) == labels).sum()
+    return float(correct) / len(data.labels)
+
+
+def to_device(split: Split, padding: int, device: torch.device) -> Data:
+    """Copy a split to the device, padded for random crops."""
+    images = torch.from_numpy(np.array(split.images)).to(device)
+    return Data(
+        pad_images(images, padding),
+        torch.from_numpy(split.labels).to(device),
+        size=split.images.shape[1],
+    )
+
+
+def check_finite(loss: float, epoch: int, path: gates.Path, parameters: TrainingSlice) -> None:
+    """Stop a training that has diverged.
+
+    Raises:
+        ClearfiltersError: if the mean loss of the epoch is NaN or infinite.
+    """
+    if math.isfinite(loss):
+        return
+    likely = f"training.lr = {parameters.training.lr:g} is too large"
+    if path != "std":
+        likely += ", or the gate objective's weight (lambda, lambda1) is"
+    raise ClearfiltersError(
+        f"epoch {epoch} ({path} path): the loss is {loss}; the likely cause: {likely}. Lower it; "
+        "the state before this epoch is kept"
+    )
+
+
+def train(
+    parameters: TrainingSlice, store_folder: Path, out: Path, resume: Path, device: torch.device
+) -> None:
+    """Train one network and write its checkpoint folder.
+
+    Args:
+        parameters: everything that shapes the result.
+        store_folder: the processed store.
+        out: the checkpoint folder to write.
+        resume: file that keeps the state after each finished epoch; removed at the end.
+        device: where to train.
+
+    Raises:
+        ClearfiltersError: on unreadable data, a gate that does not fit, or a diverging loss.
+    """
+    make_deterministic()
+    training, method = parameters.training, parameters.gate
+    store = read_meta(store_folder)
+    data = to_device(read_split(store_folder, "train"), training.crop_padding, device)
+    test = to_device(read_split(store_folder, "test"), 0, device)
+    initial_seed = stream(parameters.seed, -1, torch.device("cpu")).initial_seed()
+    torch.manual_seed(initial_seed)
+    state = initial_state(parameters, build_from_slice(parameters, store), device)
+    hash_ = parameters_hash(parameters.model_dump(by_alias=True))
+    finished = restore(state, load_resume_state(resume, hash_))
+    if finished:
+        print(f"resuming after epoch {finished - 1}", file=sys.stderr)
+    epochs = tqdm(range(finished, training.epochs), disable=None, unit="epoch")
+    for epoch in epochs:
+        path = path_of(epoch, method)
+        loss, accuracy = train_epoch(state, data, epoch, path, training, method, parameters.seed)
+        check_finite(loss, epoch, path, parameters)
+        is_last = epoch + 1 == training.epochs
+        evaluated = is_last or (epoch + 1) % training.evaluate_every == 0
+        row = {
+            "epoch": epoch,
+            "path": path,
+            "lr": training.lr * lr_factor(training.schedule, epoch, training.epochs),
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "test_accuracy": evaluate(state.model, test, training.precision) if evaluated else None,
+            "density": None if state.gate is None else float(gates.l1_density(state.gate.detach())),
+        }
+        state.history.append(row)
+        report(epochs, row)
+        save_resume_state(resume, snapshot(state, hash_))
+    save_checkpoint(out, state.model, state.gate, state.history, parameters, store, device)
+    resume.unlink(missing_ok=True)
+
+
+def path_of(epoch: int, method: GateParams | None) -> gates.Path:
+    """The path that an epoch trains; always STD without a gate."""
+    if method is None:
+        return "std"
+    return gates.path_of_epoch(
+        epoch,
+        scheme=method.path.scheme,
+        period=method.path.period,
+        gate_phases=tuple(method.path.gate_phases),
+        warmup_epochs=method.path.warmup_epochs,
+    )
+
+
+def snapshot(state: State, hash_: str) -> dict[str, Any]:
+    """Everything the next epoch depends on."""
+    return {
+        "parameters_hash": hash_,
+        "model": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "gate": None if state.gate is None else state.gate.detach(),
+        "gate_optimizer": None
+        if state.gate_optimizer is None
+        else state.gate_optimizer.state_dict(),
+        "history": state.history,
+    }
+
+
+def restore(state: State, saved: dict[str, Any] | None) -> int:
+    """Continue from a snapshot, in place; returns the number of epochs already finished."""
+    if saved is None:
+        return 0
+    state.model.load_state_dict(saved["model"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    if state.gate is not None:
+        state.gate.data.copy_(saved["gate"])
+    if state.gate_optimizer is not None:
+        state.gate_optimizer.load_state_dict(saved["gate_optimizer"])
+    state.history = saved["history"]
+    return len(state.history)
+
+
+def report(epochs: Any, row: dict[str, Any]) -> None:
+    """A line in a log, or the figures beside the progress bar in a terminal."""
+    shown = {
+        key: f"{value:.4f}" if isinstance(value, float) else value
+        for key, value in row.items()
+        if value is not None
+    }
+    if epochs.disable:
+        print(" ".join(f"{key}={value}" for key, value in shown.items()), file=sys.stderr)
+    else:
+        epochs.set_postfix(shown)

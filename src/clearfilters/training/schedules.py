@@ -1,0 +1,22 @@
+"""Learning-rate factors by epoch."""
+
+import math
+
+from clearfilters.params import ScheduleParams
+
+
+def lr_factor(schedule: ScheduleParams, progress: float, epochs: int) -> float:
+    """The factor on the learning rate, in [0, 1].
+
+    Args:
+        schedule: cosine (to zero over the whole training) or multistep (times gamma at each
+            milestone); both rise linearly over the first `warmup_epochs`.
+        progress: epochs trained so far, fractional within an epoch, in [0, epochs).
+        epochs: length of the training.
+    """
+    if progress < schedule.warmup_epochs:
+        return progress / schedule.warmup_epochs
+    if schedule.name == "multistep":
+        return schedule.gamma ** sum(progress >= milestone for milestone in schedule.milestones)
+    span = epochs - schedule.warmup_epochs
+    return 0.5 * (1 + math.cos(math.pi * (progress - schedule.warmup_epochs) / span))

@@ -1,0 +1,293 @@
+"""What the Snakefile asks: which files a run has, what shapes each, which modules make each."""
+
+import ast
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import clearfilters
+from clearfilters.analysis.measurements import MEASUREMENTS
+from clearfilters.artifacts import parameters_hash, read_measurement
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import (
+    GATE_ANALYSES,
+    Job,
+    analyses_of,
+    data_params,
+    features_slice,
+    jobs,
+    load_params,
+    measurement_slice,
+    training_slice,
+)
+from clearfilters.reporting.figures import FIGURES, figure_spec, not_run
+from clearfilters.reporting.tables import TABLES, table_spec
+
+PACKAGE = "clearfilters"
+STORE_FILES = (
+    "meta.json",
+    "train/images.npy",
+    "train/labels.npy",
+    "test/images.npy",
+    "test/labels.npy",
+)
+CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
+FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz", "meta.json")
+# What a module may read besides other modules.
+DATA_SUFFIXES = (".csv", ".j2")
+# The trade-off's grid is one group; every other experiment is a group of its own.
+TRADEOFF = "tradeoff"
+
+# The module that does the work of each step; what it imports follows.
+STEP_MODULES = {
+    "prepare": "clearfilters.data.prepare",
+    "train": "clearfilters.training.loop",
+    "features": "clearfilters.training.features",
+    "measure": "clearfilters.analysis.recording",
+    "table": "clearfilters.reporting.tables",
+    "figure": "clearfilters.reporting.figures",
+    "claims": "clearfilters.reporting.claims",
+    "report": "clearfilters.reporting.page",
+}
+# Not inputs of any rule: the command line only passes arguments on, and what params.py resolves
+# reaches each rule as its slice, whose changes are seen. Else a new parameter of one analysis would
+# retrain every network.
+UNTRACKED = ("clearfilters.cli", "clearfilters.params")
+
+
+def module_files(*modules: str) -> list[str]:
+    """The files that a result of these modules depends on, relative to the working directory.
+
+    They are the modules, every module of this package that they import, directly or not, at the
+    top or inside a function, and the files beside a module that it names in a string (templates,
+    published values). Modules of UNTRACKED are left out, with what only they import.
+    """
+    found: set[Path] = set()
+    waiting = [name for module in modules for name in _with_parents(module)]
+    while waiting:
+        name = waiting.pop()
+        path = _module_path(name)
+        if path is None or path in found or name in UNTRACKED:
+            continue
+        found.add(path)
+        imported, files = _dependencies(path)
+        waiting.extend(imported)
+        found.update(files)
+    return sorted(os.path.relpath(path) for path in found)
+
+
+def step_files(step: str, analysis: str | None = None) -> list[str]:
+    """The module files of a step of STEP_MODULES; for `measure`, of one analysis."""
+    modules = [STEP_MODULES[step]]
+    if analysis is not None:
+        modules.append(MEASUREMENTS[analysis])
+    return module_files(*modules)
+
+
+def _with_parents(module: str) -> list[str]:
+    """`a.b.c` as a, a.b and a.b.c: importing it runs all three."""
+    parts = module.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _module_path(module: str) -> Path | None:
+    """The file of a module of this package; None if the name is no module of it."""
+    parts = module.split(".")
+    if parts[0] != PACKAGE:
+        return None
+    path = Path(clearfilters.__path__[0], *parts[1:])
+    for candidate in (path / "__init__.py", path.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _dependencies(path: Path) -> tuple[list[str], list[Path]]:
+    """Names that a module imports (some may be no modules), and the files beside it it names."""
+    imported: list[str] = []
+    files: list[Path] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                imported += _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported += _with_parents(node.module)
+            imported += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and str(node.value).endswith(DATA_SUFFIXES):
+            beside = path.parent / str(node.value)
+            if beside.is_file():
+                files.append(beside)
+    return imported, files
+
+
+def gpus() -> int:
+    """What a training asks for on this machine: 1 if it has an NVIDIA GPU, else 0."""
+    return int(bool(glob("/dev/nvidia[0-9]*")))
+
+
+class Plan:
+    """The files of one run, and everything that shapes each.
+
+    Attributes:
+        name: of the run.
+        data: folder of the processed store.
+        results: folder of the run's results.
+        groups: the jobs by experiment; those of the trade-off's grid stand together.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Validate the merged parameters.
+
+        Raises:
+            ClearfiltersError: naming every key that is wrong.
+        """
+        self.params = load_params(config)
+        self.name = self.params.run.name
+        self.data = f"data/processed/{self.name}"
+        self.results = f"results/{self.name}"
+        self._jobs = {(job.experiment, job.seed): job for job in jobs(self.params)}
+        self.groups: dict[str, list[Job]] = {}
+        for job in self._jobs.values():
+            single = job.experiment in self.params.run.experiments
+            self.groups.setdefault(job.experiment if single else TRADEOFF, []).append(job)
+
+    @property
+    def experiments(self) -> list[str]:
+        """Every experiment, each point of the trade-off's grid included."""
+        return list(dict.fromkeys(experiment for experiment, _ in self._jobs))
+
+    @property
+    def tables(self) -> list[str]:
+        """Ids of the run's tables."""
+        return list(TABLES)
+
+    @property
+    def figures(self) -> list[str]:
+        """Ids of the figures whose experiments the run has."""
+        entries = [
+            {"role": job.role, "analysis": analysis}
+            for job in self._jobs.values()
+            for analysis in analyses_of(job)
+        ]
+        return [figure for figure in FIGURES if not not_run(figure, entries)]
+
+    def store_files(self) -> list[str]:
+        """The files of the processed store."""
+        return [f"{self.data}/{file}" for file in STORE_FILES]
+
+    def checkpoint_files(self, group: str | None = None) -> list[str]:
+        """The files of the checkpoints of one group, or of all."""
+        return self._model_files("checkpoints", CHECKPOINT_FILES, group)
+
+    def feature_files(self, group: str | None = None) -> list[str]:
+        """The files of the features of one group, or of all."""
+        return self._model_files("features", FEATURE_FILES, group)
+
+    def _model_files(self, step: str, files: Iterable[str], group: str | None) -> list[str]:
+        chosen = self._jobs.values() if group is None else self.groups[group]
+        return [
+            f"{self.results}/{step}/{job.experiment}/seed{job.seed}/{file}"
+            for job in chosen
+            for file in files
+        ]
+
+    def metric_files(self, *analyses: str) -> list[str]:
+        """The measurements of these analyses."""
+        return [
+            file
+            for job in self._jobs.values()
+            for analysis, file in self._metrics_of(job)
+            if analysis in analyses
+        ]
+
+    def is_recorded(self) -> bool:
+        """Whether this is a clone that has the run's measurements, and nothing to measure.
+
+        In a clone every file is as new as any other, so Snakemake would take the measurements for
+        outdated, and train every network to make them again.
+        """
+        if Path(self.data).exists() or Path(self.results, "features").exists():
+            return False
+        return all(
+            self._is_current(Path(file), analysis, job)
+            for job in self._jobs.values()
+            for analysis, file in self._metrics_of(job)
+        )
+
+    def _is_current(self, file: Path, analysis: str, job: Job) -> bool:
+        try:
+            read_measurement(file, parameters_hash(measurement_slice(self.params, job, analysis)))
+        except ClearfiltersError:
+            return False
+        return True
+
+    def _metrics_of(self, job: Job) -> list[tuple[str, str]]:
+        return [
+            (name, f"{self.results}/metrics/{name}/{job.experiment}/seed{job.seed}.json")
+            for name in analyses_of(job)
+        ]
+
+    def gate_files(self, analysis: str, experiment: str, seed: str) -> list[str]:
+        """The gates that a measurement reads; none for an analysis that reads none."""
+        if analysis not in GATE_ANALYSES:
+            return []
+        return [f"{self.results}/gates/{experiment}/seed{seed}.npz"]
+
+    def data_slice(self) -> str:
+        """What shapes the processed store, as JSON."""
+        return _json(data_params(self.params).model_dump())
+
+    def training_slice(self, experiment: str, seed: str) -> str:
+        """What shapes a checkpoint, as JSON."""
+        return _json(training_slice(self.params, self._job(experiment, seed)))
+
+    def features_slice(self, experiment: str, seed: str) -> str:
+        """What shapes a model's features, as JSON."""
+        return _json(features_slice(self.params, self._job(experiment, seed)))
+
+    def measurement_slice(self, analysis: str, experiment: str, seed: str) -> str:
+        """What shapes a measurement, as JSON."""
+        return _json(measurement_slice(self.params, self._job(experiment, seed), analysis))
+
+    def claims_slice(self) -> str:
+        """What shapes the verdicts beside the measurements, as JSON."""
+        return _json(self.params.claims.model_dump())
+
+    def index(self, *analyses: str) -> str:
+        """The run's measurements of these analyses and the parameters each must have, as JSON.
+
+        experiment -> label, role and seeds; seed -> analysis -> hash of its parameters.
+        """
+        found: dict[str, Any] = {}
+        for job in self._jobs.values():
+            hashes = {
+                analysis: parameters_hash(measurement_slice(self.params, job, analysis))
+                for analysis in analyses_of(job)
+                if analysis in analyses
+            }
+            entry = {"label": job.label, "role": job.role, "seeds": {}}
+            if hashes:
+                found.setdefault(job.experiment, entry)["seeds"][str(job.seed)] = hashes
+        return json.dumps(found, separators=(",", ":"))
+
+    def _job(self, experiment: str, seed: str) -> Job:
+        return self._jobs[experiment, int(seed)]
+
+
+def table_analyses(table: str) -> tuple[str, ...]:
+    """The analyses whose measurements a table reads."""
+    return table_spec(table).analyses
+
+
+def figure_analyses(figure: str) -> tuple[str, ...]:
+    """The analyses whose measurements a figure reads."""
+    return figure_spec(figure).analyses
+
+
+def _json(slice_: Mapping[str, Any]) -> str:
+    return json.dumps(slice_, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,101 @@
+"""What several tests share: small networks on a small part of the digits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from clearfilters.data import digits
+from clearfilters.data.store import Split, write_store
+from clearfilters.params import TrainingSlice
+
+ROOT = Path(__file__).parents[1]
+
+LSG = {"name": "lsg", "lambda": 0.5, "a": 0.05, "s_density": 0.1}
+ALTERNATING = {"scheme": "alternating", "period": 3, "gate_phases": [1], "warmup_epochs": 0}
+PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small nets are fastest with one thread, and byte-identical results need a fixed number."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def default_params() -> dict[str, Any]:
+    """The content of params.yaml, fresh for each test."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    return content
+
+
+@pytest.fixture(scope="session")
+def digits_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A processed store of 256 training and 64 test digits."""
+    splits = digits.read_digits(test_fraction=0.2, split_seed=0)
+    train, test = splits["train"], splits["test"]
+    root = tmp_path_factory.mktemp("digits")
+    write_store(
+        root,
+        {
+            "train": Split(train.images[:256], train.labels[:256]),
+            "test": Split(test.images[:64], test.labels[:64]),
+        },
+        dataset="digits",
+        source="scikit-learn load_digits",
+        note="",
+        classes=digits.CLASSES,
+        raw_sha256={},
+        verified=True,
+    )
+    return root
+
+
+@pytest.fixture
+def make_slice() -> Callable[..., TrainingSlice]:
+    """Builds a training slice: a ResNet20 of width 4 (K = 16) on digits, unless told otherwise."""
+
+    def build(
+        *,
+        gate: dict[str, Any] | None = None,
+        model: dict[str, Any] | None = None,
+        seed: int = 0,
+        **training: Any,
+    ) -> TrainingSlice:
+        defaults: dict[str, Any] = {
+            "epochs": 3,
+            "batch_size": 64,
+            "optimizer": "sgd",
+            "lr": 0.1,
+            "momentum": 0.9,
+            "weight_decay": 0.0001,
+            "schedule": {"name": "cosine", "warmup_epochs": 0, "milestones": [], "gamma": 0.1},
+            "crop_padding": 2,
+            "flip": False,
+            "precision": "float32",
+            "compile": False,
+            "evaluate_every": 2,
+        }
+        content = {
+            "data": {"format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0},
+            "model": model or {"name": "resnet20", "width": 4},
+            "gate": gate,
+            "training": {**defaults, **training},
+            "seed": seed,
+        }
+        return TrainingSlice.model_validate(content)
+
+    return build
+
+
+@pytest.fixture
+def gate_block() -> Callable[..., dict[str, Any]]:
+    """Builds the gate block of an experiment: LSG, alternating, unless told otherwise."""
+
+    def build(**changes: Any) -> dict[str, Any]:
+        return {"objective": LSG, "path": ALTERNATING, "update": PLAIN, **changes}
+
+    return build

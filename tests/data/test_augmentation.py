@@ -1,0 +1,102 @@
+"""Crop and flip of a whole batch, against a search over every crop of each image."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor
+
+from clearfilters.data.augmentation import pad_images, random_crop_flip
+
+SIZE, PADDING = 8, 2
+OFFSETS = 2 * PADDING + 1
+
+
+def random_images(count: int, height: int = SIZE, width: int = SIZE) -> Tensor:
+    """Random uint8 images; no crop of one equals another."""
+    generator = np.random.default_rng(0)
+    return torch.from_numpy(generator.integers(1, 256, (count, height, width, 3), dtype=np.uint8))
+
+
+def augment(images: Tensor, chosen: Tensor, *, flip: bool, seed: int) -> Tensor:
+    """The function under test, on padded images."""
+    return random_crop_flip(
+        pad_images(images, PADDING),
+        chosen,
+        size=SIZE,
+        flip=flip,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def naive_crops(image: npt.NDArray[np.uint8]) -> dict[bytes, tuple[int, int, bool]]:
+    """Every crop of one padded image, with its offset and whether it is flipped."""
+    padded = np.zeros((SIZE + 2 * PADDING, SIZE + 2 * PADDING, 3), np.uint8)
+    padded[PADDING:-PADDING, PADDING:-PADDING] = image
+    found = {}
+    for row in range(OFFSETS):
+        for column in range(OFFSETS):
+            crop = padded[row : row + SIZE, column : column + SIZE]
+            found[np.ascontiguousarray(crop).tobytes()] = (row, column, False)
+            found[np.ascontiguousarray(crop[:, ::-1]).tobytes()] = (row, column, True)
+    return found
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_each_output_is_a_crop_of_its_own_image(flip: bool) -> None:
+    images = random_images(5)
+    chosen = torch.arange(5).repeat(400)[torch.randperm(2000)]
+    crops = augment(images, chosen, flip=flip, seed=1)
+    assert crops.shape == (2000, 3, SIZE, SIZE) and crops.dtype == torch.uint8
+    allowed = [naive_crops(image) for image in images.numpy()]
+    channels_last = np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy())
+    draws = np.array(
+        [
+            allowed[index][crop.tobytes()]
+            for index, crop in zip(chosen.tolist(), channels_last, strict=True)
+        ]
+    )
+    # Uniform: each of the 25 offsets is expected 80 times, +- 5 standard deviations.
+    counts = np.bincount(draws[:, 0] * OFFSETS + draws[:, 1], minlength=OFFSETS**2)
+    assert abs(counts - 80).max() < 5 * 80**0.5
+    flipped = draws[:, 2].mean()
+    assert abs(flipped - 0.5) < 5 * 0.5 / 2000**0.5 if flip else flipped == 0
+
+
+def test_rows_columns_and_flips_are_independent() -> None:
+    images = random_images(1)
+    crops = augment(images, torch.zeros(3000, dtype=torch.long), flip=True, seed=2)
+    allowed = naive_crops(images[0].numpy())
+    channels_last = np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy())
+    draws = np.array([allowed[crop.tobytes()] for crop in channels_last], dtype=float)
+    correlation = np.corrcoef(draws.T) - np.eye(3)
+    assert abs(correlation).max() < 5 / 3000**0.5
+
+
+def test_padding_is_black_on_all_sides() -> None:
+    padded = pad_images(random_images(2), PADDING)
+    assert padded.shape == (2, SIZE + 2 * PADDING, SIZE + 2 * PADDING, 3)
+    assert (padded[:, PADDING:-PADDING, PADDING:-PADDING] == random_images(2)).all()
+    inside = padded[:, PADDING:-PADDING, PADDING:-PADDING].sum()
+    assert padded.sum() == inside
+
+
+def test_no_padding_and_no_flip_changes_nothing() -> None:
+    images = random_images(4)
+    chosen = torch.tensor([3, 0, 3])
+    crops = random_crop_flip(
+        pad_images(images, 0), chosen, size=SIZE, flip=False, generator=torch.Generator()
+    )
+    assert (crops == images[chosen].permute(0, 3, 1, 2)).all()
+
+
+def test_the_result_is_channels_last() -> None:
+    crops = augment(random_images(4), torch.arange(4), flip=True, seed=0)
+    assert crops.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_same_stream_gives_the_same_crops() -> None:
+    images, chosen = random_images(50), torch.arange(50)
+    first = augment(images, chosen, flip=True, seed=7)
+    assert (first == augment(images, chosen, flip=True, seed=7)).all()
+    assert (first != augment(images, chosen, flip=True, seed=8)).any()

@@ -1,0 +1,279 @@
+"""params.yaml: what is refused, what a preset replaces, and what each slice depends on."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from clearfilters.artifacts import parameters_hash
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import (
+    ANALYSES,
+    GATE_ANALYSES,
+    TRADEOFF_ANALYSES,
+    Params,
+    analyses_of,
+    features_slice,
+    jobs,
+    load_params,
+    measurement_slice,
+    training_slice,
+)
+
+ROOT = Path(__file__).parents[1]
+Content = dict[str, Any]
+
+
+def _set(content: Content, key: str, value: Any) -> None:
+    """Set a dotted key."""
+    *folders, last = key.split(".")
+    for folder in folders:
+        content = content[folder]
+    content[last] = value
+
+
+def _hashes(content: Content, slice_of: Callable[..., Content], *rest: str) -> dict[Any, str]:
+    params = load_params(content)
+    return {
+        (job.experiment, job.seed): parameters_hash(slice_of(params, job, *rest))
+        for job in jobs(params)
+        if not rest or rest[0] in analyses_of(job)
+    }
+
+
+def _changed(before: dict[Any, str], after: dict[Any, str]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {key[0] for key in before if before[key] != after[key]}
+
+
+def test_the_default_parameters_are_valid(default_params: Content) -> None:
+    assert isinstance(load_params(default_params), Params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        # misspelt
+        ("training.epoch", 15),
+        ("run.seed", [0]),
+        ("experiments.resnet20-lsg.gate.objective.lamda", 0.1),
+        ("experiments.resnet20-std.gates", None),
+        ("analysis.phi.tolerence", 0.1),
+        ("traning", {}),
+        # wrong type
+        ("training.epochs", "15"),
+        ("training.epochs", 1.5),
+        ("training.flip", "no"),
+        ("training.lr", None),
+        ("run.experiments", "resnet20-std"),
+        # impossible
+        ("training.lr", -0.1),
+        ("training.momentum", 1.0),
+        ("training.batch_size", 0),
+        ("training.precision", "float16"),
+        ("features.noise_seed", -1),
+        ("run.name", "../elsewhere"),
+        ("datasets.digits.test_fraction", 1.0),
+        ("experiments.resnet20-lsg.gate.objective.s_density", 1.5),
+        ("experiments.resnet20-lsg.role", "lgs"),
+        ("analysis.gate_statistics.threshold", 0.0),
+        ("claims.sparse_density", 2.0),
+    ],
+)
+def test_an_error_names_the_key(default_params: Content, key: str, value: Any) -> None:
+    _set(default_params, key, value)
+    with pytest.raises(ClearfiltersError) as caught:
+        load_params(default_params)
+    message = str(caught.value)
+    assert key.rsplit(".", 1)[-1] in message
+    assert "params.yaml" in message
+    assert repr(value) in message
+
+
+def test_every_error_is_named_at_once(default_params: Content) -> None:
+    default_params["training"]["epochs"] = 0
+    default_params["claims"]["sparce_density"] = 0.2
+    with pytest.raises(ClearfiltersError) as caught:
+        load_params(default_params)
+    assert "training.epochs" in str(caught.value)
+    assert "claims.sparce_density" in str(caught.value)
+
+
+def test_a_missing_key_is_named(default_params: Content) -> None:
+    del default_params["training"]["schedule"]["gamma"]
+    with pytest.raises(ClearfiltersError, match=r"training\.schedule\.gamma"):
+        load_params(default_params)
+
+
+def test_gate_phases_lie_below_the_period(default_params: Content) -> None:
+    path = {"scheme": "alternating", "period": 3, "gate_phases": [3], "warmup_epochs": 0}
+    default_params["experiments"]["resnet20-lsg"]["gate"]["path"] = path
+    with pytest.raises(ClearfiltersError, match="gate_phases"):
+        load_params(default_params)
+
+
+def test_an_override_of_an_experiment_is_validated(default_params: Content) -> None:
+    default_params["experiments"]["alexnet-std"]["training"] = {"learning_rate": 0.1}
+    with pytest.raises(ClearfiltersError, match="learning_rate"):
+        load_params(default_params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("run.experiments", ["resnet21-std"]),
+        ("run.dataset", "digit"),
+        ("run.tradeoff.base", "resnet20-sdt"),
+        ("run.tradeoff.base", "resnet20-std"),
+        ("run.tradeoff.base", "resnet20-csg"),
+    ],
+)
+def test_a_name_that_is_not_defined(default_params: Content, key: str, value: Any) -> None:
+    _set(default_params, key, value)
+    named = value[0] if isinstance(value, list) else value
+    with pytest.raises(ClearfiltersError) as caught:
+        load_params(default_params)
+    assert key in str(caught.value)
+    assert named in str(caught.value)
+
+
+def test_a_preset_replaces_the_experiments_and_merges_the_rest(default_params: Content) -> None:
+    preset = {
+        "run": {"name": "small", "experiments": ["resnet20-std"], "tradeoff": None},
+        "training": {"epochs": 2, "schedule": {"warmup_epochs": 0}},
+    }
+    merged = copy.deepcopy(default_params)
+    update_config(merged, preset)  # what `snakemake --configfile` does
+    params = load_params(merged)
+    assert [(job.experiment, job.seed) for job in jobs(params)] == [
+        ("resnet20-std", 0),
+        ("resnet20-std", 1),
+    ]
+    assert params.training.epochs == 2
+    assert params.training.schedule.warmup_epochs == 0
+    assert params.training.schedule.name == default_params["training"]["schedule"]["name"]
+    assert params.training.lr == default_params["training"]["lr"]
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "workflow" / "presets").glob("*.yaml")), ids=str)
+def test_each_preset_is_valid(default_params: Content, preset: Path) -> None:
+    overlay = yaml.safe_load(preset.read_text())
+    update_config(default_params, overlay)
+    params = load_params(default_params, preset.name)
+    if "experiments" in overlay.get("run", {}):
+        names = {job.experiment for job in jobs(params) if job.role != "tradeoff"}
+        assert names == set(overlay["run"]["experiments"])
+
+
+def test_jobs_are_experiments_times_seeds_and_the_grid(default_params: Content) -> None:
+    default_params["run"]["seeds"] = [0, 1, 2]
+    default_params["run"]["experiments"] = ["resnet20-std", "alexnet-std"]
+    default_params["experiments"]["alexnet-std"]["seeds"] = [7]
+    default_params["run"]["tradeoff"] |= {"lambdas": [0.1, 1.0], "a": [0.02], "seeds": [0]}
+    default_params["run"]["tradeoff"]["training"] = {"epochs": 4}
+    found = jobs(load_params(default_params))
+    assert [(job.experiment, job.seed) for job in found] == [
+        ("resnet20-std", 0),
+        ("resnet20-std", 1),
+        ("resnet20-std", 2),
+        ("alexnet-std", 7),
+        ("tradeoff/lambda0.1-a0.02", 0),
+        ("tradeoff/lambda1-a0.02", 0),
+    ]
+    assert [job.training.epochs for job in found[-2:]] == [4, 4]
+    objectives = [job.gate.objective.model_dump(by_alias=True) for job in found[-2:] if job.gate]
+    assert [(objective["lambda"], objective["a"]) for objective in objectives] == [
+        (0.1, 0.02),
+        (1.0, 0.02),
+    ]
+
+
+def test_an_override_changes_only_its_keys(default_params: Content) -> None:
+    override = {"lr": 0.5, "schedule": {"warmup_epochs": 2}}
+    default_params["experiments"]["resnet20-std"]["training"] = override
+    params = load_params(default_params)
+    job = next(job for job in jobs(params) if job.experiment == "resnet20-std")
+    expected = copy.deepcopy(default_params["training"])
+    expected["lr"] = 0.5
+    expected["schedule"]["warmup_epochs"] = 2
+    assert job.training.model_dump() == expected
+
+
+def test_a_learning_rate_changes_the_slices_of_its_experiment_only(default_params: Content) -> None:
+    changed = copy.deepcopy(default_params)
+    changed["experiments"]["alexnet-std"]["training"] = {"lr": 0.03}
+    for slice_of in (training_slice, features_slice):
+        before, after = _hashes(default_params, slice_of), _hashes(changed, slice_of)
+        assert _changed(before, after) == {"alexnet-std"}
+
+
+def test_the_tightening_threshold_changes_only_what_uses_it(default_params: Content) -> None:
+    changed = copy.deepcopy(default_params)
+    changed["analysis"]["gate_statistics"]["threshold"] = 0.6
+    assert _hashes(default_params, training_slice) == _hashes(changed, training_slice)
+    assert _hashes(default_params, features_slice) == _hashes(changed, features_slice)
+    users = {
+        analysis
+        for analysis in ANALYSES
+        if _hashes(default_params, measurement_slice, analysis)
+        != _hashes(changed, measurement_slice, analysis)
+    }
+    assert users == {"gate_statistics"}
+
+
+def test_phi_shapes_the_measurements_that_use_its_gate(default_params: Content) -> None:
+    changed = copy.deepcopy(default_params)
+    changed["analysis"]["phi"]["max_iterations"] = 7
+    users = {
+        analysis
+        for analysis in ANALYSES
+        if _hashes(default_params, measurement_slice, analysis)
+        != _hashes(changed, measurement_slice, analysis)
+    }
+    assert users == {"phi", *GATE_ANALYSES}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("raw.root", "/elsewhere"),
+        ("raw.download", False),
+        ("run.name", "other"),
+        ("claims.sparse_density", 0.3),
+        ("datasets.cifar10.verify", False),  # not this run's data set
+        ("experiments.resnet20-std.label", "ResNet20, ungated"),
+    ],
+)
+def test_what_shapes_no_result_is_in_no_slice(
+    default_params: Content, key: str, value: Any
+) -> None:
+    changed = copy.deepcopy(default_params)
+    _set(changed, key, value)
+    assert _hashes(default_params, features_slice) == _hashes(changed, features_slice)
+    for analysis in ANALYSES:
+        assert _hashes(default_params, measurement_slice, analysis) == _hashes(
+            changed, measurement_slice, analysis
+        )
+
+
+def test_the_data_set_shapes_every_slice(default_params: Content) -> None:
+    changed = copy.deepcopy(default_params)
+    changed["datasets"]["digits"]["split_seed"] = 1
+    before, after = _hashes(default_params, training_slice), _hashes(changed, training_slice)
+    assert _changed(before, after) == {key[0] for key in before}
+
+
+def test_no_two_jobs_share_a_training_slice(default_params: Content) -> None:
+    default_params["run"]["tradeoff"] = None
+    hashes = _hashes(default_params, training_slice)
+    assert len(set(hashes.values())) == len(hashes)
+
+
+def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
+    for job in jobs(load_params(default_params)):
+        expected = TRADEOFF_ANALYSES if job.role == "tradeoff" else ANALYSES
+        assert analyses_of(job) == expected

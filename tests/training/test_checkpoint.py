@@ -1,0 +1,147 @@
+"""Checkpoints: round trip, and one clear error for each way they can be wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clearfilters.artifacts import parameters_hash
+from clearfilters.data.store import read_meta
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import TrainingSlice
+from clearfilters.training.checkpoint import (
+    build_from_slice,
+    load_checkpoint,
+    load_resume_state,
+    save_checkpoint,
+    save_resume_state,
+)
+
+Build = Callable[..., TrainingSlice]
+HISTORY = [{"epoch": 0, "path": "std", "train_loss": 2.0, "test_accuracy": None}]
+
+
+def save(folder: Path, parameters: TrainingSlice, store: Path, gate: torch.Tensor | None) -> Any:
+    """A checkpoint of a fresh network; returns the network."""
+    meta = read_meta(store)
+    model = build_from_slice(parameters, meta)
+    save_checkpoint(folder, model, gate, HISTORY, parameters, meta, torch.device("cpu"))
+    return model
+
+
+@pytest.mark.parametrize("with_gate", [False, True])
+def test_round_trip(tmp_path: Path, digits_store: Path, make_slice: Build, with_gate: bool) -> None:
+    parameters = make_slice()
+    gate = torch.rand(10, 16) if with_gate else None
+    saved = save(tmp_path, parameters, digits_store, gate).eval()
+    model, found, meta = load_checkpoint(tmp_path)
+    images = torch.rand(3, 3, 32, 32)
+    assert torch.equal(model(images), saved(images))
+    assert not model.training
+    assert (found is None) if gate is None else torch.equal(found, gate)
+    assert meta["classes"] == [str(digit) for digit in range(10)]
+    expected = parameters.model_dump(by_alias=True)
+    assert meta["parameters"] == expected
+    assert meta["parameters_hash"] == parameters_hash(expected)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert list(history.columns) == ["epoch", "path", "train_loss", "test_accuracy"]
+    assert history["test_accuracy"].isna().all()
+
+
+def one_error(folder: Path, *parts: str) -> None:
+    """Loading fails with one error of a few lines that names all the parts."""
+    with pytest.raises(ClearfiltersError) as caught:
+        load_checkpoint(folder)
+    message = str(caught.value)
+    for part in parts:
+        assert part in message
+    assert len(message.splitlines()) == 1 and len(message) < 600
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"name": "resnet20", "width": 8}, {"name": "resnet32", "width": 4}, {"name": "alexnet"}],
+)
+def test_weights_of_another_architecture(
+    tmp_path: Path, digits_store: Path, make_slice: Build, other: dict[str, Any]
+) -> None:
+    save(tmp_path / "ours", make_slice(), digits_store, None)
+    save(tmp_path / "other", make_slice(model=other), digits_store, None)
+    (tmp_path / "other" / "model.safetensors").rename(tmp_path / "ours" / "model.safetensors")
+    one_error(tmp_path / "ours", "model.safetensors", "another architecture", "resnet20", "width 4")
+
+
+def test_more_classes_than_the_weights_have(
+    tmp_path: Path, digits_store: Path, make_slice: Build
+) -> None:
+    save(tmp_path, make_slice(), digits_store, None)
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    meta["classes"].append("eleven")
+    (tmp_path / "meta.json").write_text(json.dumps(meta))
+    one_error(tmp_path, "model.safetensors", "head")
+
+
+@pytest.mark.parametrize("size", [0, 4, 100, -1])
+def test_truncated_weights(
+    tmp_path: Path, digits_store: Path, make_slice: Build, size: int
+) -> None:
+    save(tmp_path, make_slice(), digits_store, None)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    one_error(tmp_path, str(path), "cannot be read")
+
+
+def test_missing_files(tmp_path: Path, digits_store: Path, make_slice: Build) -> None:
+    save(tmp_path, make_slice(), digits_store, None)
+    (tmp_path / "model.safetensors").unlink()
+    one_error(tmp_path, "model.safetensors")
+    one_error(tmp_path / "nowhere", "meta.json", "no such file")
+
+
+@pytest.mark.parametrize("content", [{}, [], {"parameters": {"model": {}}}, {"parameters": 3}])
+def test_a_meta_file_that_describes_no_checkpoint(
+    tmp_path: Path, digits_store: Path, make_slice: Build, content: Any
+) -> None:
+    save(tmp_path, make_slice(), digits_store, None)
+    (tmp_path / "meta.json").write_text(json.dumps(content))
+    with pytest.raises(ClearfiltersError, match=r"meta\.json: not the description"):
+        load_checkpoint(tmp_path)
+
+
+def test_weights_hold_plain_tensors_only(
+    tmp_path: Path, digits_store: Path, make_slice: Build
+) -> None:
+    save(tmp_path, make_slice(), digits_store, torch.ones(10, 16))
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert "gate" in tensors and "backbone.head.weight" in tensors
+    assert all(not name.startswith("_orig") for name in tensors)
+
+
+def test_resume_state(tmp_path: Path) -> None:
+    path = tmp_path / "resume" / "state.pt"
+    assert load_resume_state(path, "abc") is None
+    save_resume_state(path, {"parameters_hash": "abc", "history": [{"epoch": 0}]})
+    state = load_resume_state(path, "abc")
+    assert state is not None and state["history"] == [{"epoch": 0}]
+    assert load_resume_state(path, "other") is None  # of other parameters: of no use
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ClearfiltersError, match=r"state\.pt: cannot be resumed from"):
+        load_resume_state(path, "abc")
+
+
+def test_a_resume_state_runs_no_code(tmp_path: Path) -> None:
+    path, marker = tmp_path / "state.pt", tmp_path / "it ran"
+
+    class Opens:
+        def __reduce__(self) -> tuple[Any, tuple[str, str]]:
+            return open, (str(marker), "w")
+
+    torch.save({"parameters_hash": "abc", "history": Opens()}, path)
+    with pytest.raises(ClearfiltersError, match=r"state\.pt"):
+        load_resume_state(path, "abc")
+    assert not marker.exists()

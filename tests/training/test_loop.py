@@ -1,0 +1,420 @@
+"""The training loop: what each path moves, divergence, and resuming after SIGKILL."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clearfilters.data.store import Split, read_meta, read_split
+from clearfilters.errors import ClearfiltersError
+from clearfilters.methods import gate as gates
+from clearfilters.params import TrainingSlice
+from clearfilters.training import loop
+from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
+
+CPU = torch.device("cpu")
+Build = Callable[..., TrainingSlice]
+Block = Callable[..., dict[str, Any]]
+
+ADAM = {"init": 0.5, "optimizer": "adam", "lr": 0.05}
+JOINT = {"scheme": "joint", "period": 1, "gate_phases": [0], "warmup_epochs": 0}
+CSG = {"name": "csg", "lambda1": 0.5, "lambda2": 0.0005, "g_density": 0.15, "psi": "squared"}
+
+
+def start(parameters: TrainingSlice, store: Path) -> loop.State:
+    """The state before the first epoch."""
+    torch.manual_seed(parameters.seed)
+    return loop.initial_state(parameters, build_from_slice(parameters, read_meta(store)), CPU)
+
+
+def epoch(
+    state: loop.State, parameters: TrainingSlice, store: Path, path: gates.Path, number: int = 0
+) -> tuple[float, float]:
+    """Train one epoch of the training split."""
+    data = loop.to_device(read_split(store, "train"), parameters.training.crop_padding, CPU)
+    return loop.train_epoch(
+        state, data, number, path, parameters.training, parameters.gate, parameters.seed
+    )
+
+
+def weights(state: loop.State) -> dict[str, torch.Tensor]:
+    """A copy of theta and the buffers."""
+    return {key: value.clone() for key, value in state.model.state_dict().items()}
+
+
+def changed(before: dict[str, torch.Tensor], state: loop.State) -> set[str]:
+    """Which tensors are no longer what they were."""
+    return {key for key, value in weights(state).items() if not torch.equal(value, before[key])}
+
+
+def the_gate(state: loop.State) -> torch.Tensor:
+    """A copy of G."""
+    assert state.gate is not None
+    return state.gate.detach().clone()
+
+
+def test_std_epochs_leave_the_gate_alone(
+    digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    for update in (gate_block()["update"], ADAM):
+        parameters = make_slice(gate=gate_block(update=update))
+        state = start(parameters, digits_store)
+        epoch(state, parameters, digits_store, "gate")  # so that Adam has a momentum to misuse
+        before, theta = the_gate(state), weights(state)
+        epoch(state, parameters, digits_store, "std", 2)
+        assert torch.equal(the_gate(state), before)
+        assert changed(theta, state) == theta.keys() - {"mean", "std"}
+
+
+@pytest.mark.parametrize("path", ["gate", "joint"])
+@pytest.mark.parametrize("update", ["plain", "adam"])
+@pytest.mark.parametrize("objective", ["lsg", "csg"])
+def test_gate_epochs_keep_the_gate_in_its_solution_space(
+    digits_store: Path, make_slice: Build, gate_block: Block,
+    path: gates.Path, update: str, objective: str,
+) -> None:  # fmt: skip
+    changes: dict[str, Any] = {"update": ADAM} if update == "adam" else {}
+    if objective == "csg":
+        changes["objective"] = CSG
+    parameters = make_slice(gate=gate_block(**changes))
+    state = start(parameters, digits_store)
+    theta = weights(state)
+    for number in range(2):
+        epoch(state, parameters, digits_store, path, number)
+    gate = the_gate(state)
+    assert (gate >= 0).all()
+    assert (gate.amax(dim=0) == 1).all()
+    assert (gate < 1).any()  # it moved away from all ones
+    assert changed(theta, state) == theta.keys() - {"mean", "std"}
+
+
+def test_a_fixed_gate_stays(digits_store: Path, make_slice: Build, gate_block: Block) -> None:
+    parameters = make_slice(gate=gate_block(fixed={"monopolized": 1, "shared": 6}))
+    state = start(parameters, digits_store)
+    before, theta = the_gate(state), weights(state)
+    assert before.tolist() == gates.fixed_gate(10, 16, 1, 6).tolist()
+    for path in ("std", "gate", "joint"):
+        epoch(state, parameters, digits_store, path)
+    assert torch.equal(the_gate(state), before)
+    assert changed(theta, state) == theta.keys() - {"mean", "std"}
+
+
+def test_a_fixed_gate_must_fit(digits_store: Path, make_slice: Build, gate_block: Block) -> None:
+    parameters = make_slice(gate=gate_block(fixed={"monopolized": 6, "shared": 4}))
+    with pytest.raises(ClearfiltersError, match=r"64 columns.* 16 filters"):
+        start(parameters, digits_store)
+
+
+def one_step(
+    parameters: TrainingSlice, store: Path, path: gates.Path
+) -> tuple[dict[str, np.ndarray], loop.State]:
+    """One step on the whole training split, uncropped, and what it started from."""
+    state = start(parameters, store)
+    split = read_split(store, "train")
+    images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
+    twin = build_from_slice(parameters, read_meta(store))
+    twin.load_state_dict(state.model.state_dict())
+    twin.train()
+    before = {
+        "pooled": twin.pooled(images).detach().double().numpy(),
+        "labels": split.labels,
+        "weight": twin.head.weight.detach().double().numpy(),
+        "bias": twin.head.bias.detach().double().numpy(),
+    }
+    epoch(state, parameters, store, path)
+    return before, state
+
+
+def errors(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Softmax minus one-hot, (N, C): N times the gradient of the mean cross entropy."""
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    shares[np.arange(len(labels)), labels] -= 1
+    return shares
+
+
+@pytest.mark.parametrize("path", ["gate", "joint"])
+def test_one_step_of_lsg_by_hand(
+    digits_store: Path, make_slice: Build, gate_block: Block, path: gates.Path
+) -> None:
+    """LSG Algorithm 1, lines 5 to 8, worked out for G and for the head."""
+    weight_of_cost, a, gate_lr, lr = 0.5, 0.05, 20.0, 0.1
+    gate = gate_block(
+        objective={"name": "lsg", "lambda": weight_of_cost, "a": a, "s_density": 0.4},
+        update={"init": 0.5, "optimizer": "plain", "lr": gate_lr},
+    )
+    parameters = make_slice(
+        gate=gate, batch_size=256, crop_padding=0, lr=lr, weight_decay=0.0, momentum=0.0
+    )
+    before, state = one_step(parameters, digits_store, path)
+    pooled, labels, weight = before["pooled"], before["labels"], before["weight"]
+    gated = errors(0.5 * pooled @ weight.T + before["bias"], labels)
+    gradient = np.zeros((10, 16))
+    for image, label in enumerate(labels):
+        for k in range(16):
+            gradient[label, k] += pooled[image, k] * (gated[image] @ weight[:, k]) / len(labels)
+    # ||G||_1 = 80 lies above s = 64, so each element's sparsity has slope a.
+    stepped = 0.5 - gate_lr * weight_of_cost * (gradient + a)
+    clamped = np.maximum(stepped, 0)
+    assert (clamped.max(axis=0) > 0).all()
+    np.testing.assert_allclose(the_gate(state).numpy(), clamped / clamped.max(axis=0), atol=2e-4)
+    head_gradient = weight_of_cost * gated.T @ (0.5 * pooled) / len(labels)
+    bias_gradient = weight_of_cost * gated.mean(axis=0)
+    if path == "joint":
+        plain = errors(pooled @ weight.T + before["bias"], labels)
+        head_gradient += plain.T @ pooled / len(labels)
+        bias_gradient += plain.mean(axis=0)
+    found = state.model.head
+    np.testing.assert_allclose(
+        found.weight.detach().numpy(), weight - lr * head_gradient, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        found.bias.detach().numpy(), before["bias"] - lr * bias_gradient, atol=1e-5
+    )
+
+
+def test_joint_epochs_run_the_convolutions_once_per_batch(
+    digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    parameters = make_slice(gate=gate_block(path=JOINT))
+    state = start(parameters, digits_store)
+    calls = []
+    state.model.parts.last_conv.register_forward_hook(lambda *_: calls.append(1))
+    epoch(state, parameters, digits_store, "joint")
+    assert len(calls) == 256 / parameters.training.batch_size
+
+
+def test_every_image_is_used_once_per_epoch(
+    digits_store: Path, make_slice: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parameters = make_slice(batch_size=100)
+    seen: list[list[int]] = []
+    original = loop.random_crop_flip
+
+    def spy(padded: torch.Tensor, chosen: torch.Tensor, **options: Any) -> torch.Tensor:
+        seen.append(chosen.tolist())
+        return original(padded, chosen, **options)
+
+    monkeypatch.setattr(loop, "random_crop_flip", spy)
+    state = start(parameters, digits_store)
+    for number in range(2):
+        epoch(state, parameters, digits_store, "std", number)
+    assert [len(batch) for batch in seen] == [100, 100, 56] * 2
+    first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
+    assert sorted(first) == sorted(second) == list(range(256))
+    assert first != second
+
+
+def test_evaluate_is_the_accuracy_of_the_std_path(
+    digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    parameters = make_slice(gate=gate_block())
+    state = start(parameters, digits_store)
+    epoch(state, parameters, digits_store, "std")
+    split = read_split(digits_store, "test")
+    found = loop.evaluate(state.model, loop.to_device(split, 0, CPU), "float32")
+    images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
+    answers = state.model.eval()(images).argmax(dim=1).numpy()
+    assert found == pytest.approx((answers == split.labels).mean())
+
+
+def run(
+    parameters: TrainingSlice, store: Path, folder: Path
+) -> tuple[dict[str, torch.Tensor], pd.DataFrame]:
+    """Train; returns the tensors written and the history."""
+    loop.train(parameters, store, folder / "checkpoint", folder / "resume.pt", CPU)
+    history = pd.read_csv(folder / "checkpoint" / "history.csv")
+    return load_file(folder / "checkpoint" / "model.safetensors"), history
+
+
+def test_a_small_training_learns(tmp_path: Path, digits_store: Path, make_slice: Build) -> None:
+    parameters = make_slice(epochs=8, evaluate_every=3, batch_size=16, crop_padding=0, lr=0.05)
+    _, history = run(parameters, digits_store, tmp_path)
+    assert history["train_loss"].iloc[-1] < 0.5 * history["train_loss"].iloc[0]
+    assert history["test_accuracy"].iloc[-1] > 0.6  # 0.1 by chance
+    assert history["epoch"].tolist() == list(range(8))
+    assert history["test_accuracy"].notna().tolist() == [False, False, True] * 2 + [False, True]
+    assert history["density"].isna().all()
+    assert (history["path"] == "std").all()
+
+
+def test_history_and_files_of_a_gate_training(
+    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    tensors, history = run(make_slice(gate=gate_block(), epochs=5), digits_store, tmp_path)
+    assert history["path"].tolist() == ["std", "gate", "std", "std", "gate"]
+    assert history["density"].notna().all()
+    assert history["density"].iloc[0] == 0.5
+    assert history["density"].iloc[-1] == pytest.approx(float(tensors["gate"].mean()))
+    assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [
+        "history.csv", "meta.json", "model.safetensors",
+    ]  # fmt: skip
+    assert not (tmp_path / "resume.pt").exists()
+    _, gate, meta = load_checkpoint(tmp_path / "checkpoint")
+    assert gate is not None and gate.shape == (10, 16)
+    assert meta["device"].startswith("CPU")
+
+
+def test_seeds_differ_and_repeat(tmp_path: Path, digits_store: Path, make_slice: Build) -> None:
+    first, _ = run(make_slice(epochs=1), digits_store, tmp_path / "first")
+    again, _ = run(make_slice(epochs=1), digits_store, tmp_path / "again")
+    other, _ = run(make_slice(epochs=1, seed=1), digits_store, tmp_path / "other")
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not torch.equal(first["backbone.head.weight"], other["backbone.head.weight"])
+
+
+def test_random_streams_differ_by_seed_and_epoch() -> None:
+    draws = {
+        int(torch.randint(2**62, (1,), generator=loop.stream(seed, number, CPU)))
+        for seed in range(4)
+        for number in range(-1, 5)
+    }
+    assert len(draws) == 24
+
+
+# Trains, and kills itself without warning in the middle of epoch 2, at its third of four batches.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+import torch
+from clearfilters.params import TrainingSlice
+from clearfilters.training import loop
+
+torch.set_num_threads(1)
+original, calls = loop.random_crop_flip, 0
+
+def killing(*arguments, **options):
+    global calls
+    calls += 1
+    if calls == 2 * 4 + 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments, **options)
+
+loop.random_crop_flip = killing
+parameters = TrainingSlice.model_validate(json.loads(sys.argv[1]))
+store, folder = Path(sys.argv[2]), Path(sys.argv[3])
+loop.train(parameters, store, folder / "checkpoint", folder / "resume.pt", torch.device("cpu"))
+"""
+
+
+def killed_then_resumed(parameters: TrainingSlice, store: Path, folder: Path) -> None:
+    """Train in a process that is killed, check what it left, and train on in this one."""
+    argument = json.dumps(parameters.model_dump(by_alias=True))
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED, argument, str(store), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    assert [path.name for path in folder.iterdir()] == ["resume.pt"]
+    run(parameters, store, folder)
+
+
+def test_killed_in_an_epoch_and_resumed_ends_as_if_left_alone(
+    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    # With all that carries state: momentum, Adam on the gate, crops, flips and wrong classes.
+    gate = gate_block(update=ADAM, negative_weight=0.5)
+    parameters = make_slice(gate=gate, epochs=5, flip=True)
+    (tmp_path / "killed").mkdir()
+    killed_then_resumed(parameters, digits_store, tmp_path / "killed")
+    assert "resuming after epoch 1" in capsys.readouterr().err
+    run(parameters, digits_store, tmp_path / "alone")
+    for name in ("model.safetensors", "history.csv", "meta.json"):
+        killed = (tmp_path / "killed" / "checkpoint" / name).read_bytes()
+        assert killed == (tmp_path / "alone" / "checkpoint" / name).read_bytes(), name
+
+
+def test_a_resume_state_of_other_parameters_is_not_used(
+    tmp_path: Path, digits_store: Path, make_slice: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop, "save_checkpoint", interrupt)
+        run(make_slice(epochs=1, lr=0.2), digits_store, tmp_path / "resumed")
+    assert (tmp_path / "resumed" / "resume.pt").exists()
+    resumed, _ = run(make_slice(epochs=1), digits_store, tmp_path / "resumed")
+    alone, _ = run(make_slice(epochs=1), digits_store, tmp_path / "alone")
+    assert all(torch.equal(resumed[key], alone[key]) for key in alone)
+
+
+def diverges(parameters: TrainingSlice, store: Path, folder: Path) -> str:
+    """Train, which must fail and leave no checkpoint; returns the message."""
+    with pytest.raises(ClearfiltersError) as caught:
+        run(parameters, store, folder)
+    assert not (folder / "checkpoint").exists()
+    return str(caught.value)
+
+
+def test_a_nan_loss_names_the_epoch_and_the_cause(
+    tmp_path: Path, digits_store: Path, make_slice: Build
+) -> None:
+    message = diverges(make_slice(lr=1e30), digits_store, tmp_path)
+    assert "epoch 0 (std path)" in message
+    assert "training.lr = 1e+30" in message
+    assert not (tmp_path / "resume.pt").exists()
+
+
+def test_a_nan_loss_of_the_gate_path_names_its_weight(
+    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    objective = {"name": "lsg", "lambda": 1e35, "a": 0.1, "s_density": 0.1}
+    parameters = make_slice(gate=gate_block(objective=objective))
+    message = diverges(parameters, digits_store, tmp_path)
+    assert "epoch 1 (gate path)" in message and "lambda" in message
+    # The epoch before is kept, and can be trained on from with a smaller weight or not at all.
+    state = torch.load(tmp_path / "resume.pt", weights_only=True)
+    assert len(state["history"]) == 1
+    assert all(
+        torch.isfinite(value).all()
+        for value in state["model"].values()
+        if value.is_floating_point()
+    )
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_every_loss_that_is_no_number_stops(make_slice: Build, loss: float) -> None:
+    with pytest.raises(ClearfiltersError, match="epoch 7"):
+        loop.check_finite(loss, 7, "std", make_slice())
+
+
+def test_labels_out_of_range_stop_before_training(
+    tmp_path: Path, digits_store: Path, make_slice: Build
+) -> None:
+    store = tmp_path / "store"
+    for name in ("train", "test"):
+        (store / name).mkdir(parents=True)
+        split = read_split(digits_store, name)
+        bad = Split(split.images, np.where(split.labels == 3, 10, split.labels))
+        np.save(store / name / "images.npy", bad.images)
+        np.save(store / name / "labels.npy", bad.labels)
+    (store / "meta.json").write_bytes((digits_store / "meta.json").read_bytes())
+    assert "labels out of range" in diverges(make_slice(), store, tmp_path)
+
+
+def test_bf16_keeps_weights_and_gate_in_float32(
+    digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    parameters = make_slice(gate=gate_block(), precision="bf16")
+    state = start(parameters, digits_store)
+    loss, _ = epoch(state, parameters, digits_store, "gate")
+    assert math.isfinite(loss)
+    assert the_gate(state).dtype == torch.float32
+    assert (the_gate(state).amax(dim=0) == 1).all()
+    floats = [value for value in weights(state).values() if value.is_floating_point()]
+    assert all(value.dtype == torch.float32 for value in floats)

@@ -1,0 +1,98 @@
+# Recorded measurements -> tables, figures, claims and the page. These rules read nothing else, so
+# they run where there are no data and no checkpoints: `make tables PRESET=...`.
+
+
+rule tables:
+    input:
+        expand(f"{plan.results}/tables/{{id}}.{{kind}}", id=plan.tables, kind=["csv", "md"]),
+
+
+rule figures:
+    input:
+        expand(f"{plan.results}/figures/{{id}}.png", id=plan.figures),
+
+
+rule report:
+    input:
+        f"{plan.results}/report.html",
+
+
+rule table:
+    input:
+        metrics=lambda wildcards: plan.metric_files(*table_analyses(wildcards.id)),
+        modules=step_files("table"),
+    output:
+        csv=f"{plan.results}/tables/{{id}}.csv",
+        md=f"{plan.results}/tables/{{id}}.md",
+    log:
+        f"{plan.results}/logs/tables/{{id}}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        index=lambda wildcards: plan.index(*table_analyses(wildcards.id)),
+        run=lambda wildcards: plan.results,
+    shell:
+        "clearfilters table {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
+        " --out-csv {output.csv:q} --out-md {output.md:q} 2>&1 | tee {log:q}"
+
+
+rule figure:
+    input:
+        metrics=lambda wildcards: plan.metric_files(*figure_analyses(wildcards.id)),
+        modules=step_files("figure"),
+    output:
+        f"{plan.results}/figures/{{id}}.png",
+    log:
+        f"{plan.results}/logs/figures/{{id}}.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        index=lambda wildcards: plan.index(*figure_analyses(wildcards.id)),
+        run=lambda wildcards: plan.results,
+    shell:
+        "clearfilters figure {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule claims:
+    input:
+        metrics=plan.metric_files(*CLAIM_ANALYSES),
+        modules=step_files("claims"),
+    output:
+        f"{plan.results}/claims.csv",
+    log:
+        f"{plan.results}/logs/claims.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        slice=plan.claims_slice(),
+        index=plan.index(*CLAIM_ANALYSES),
+        run=lambda wildcards: plan.results,
+    shell:
+        "clearfilters claims --run-folder {params.run:q} --index {params.index:q}"
+        " --parameters {params.slice:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule page:
+    input:
+        metrics=plan.metric_files(*ANALYSES),
+        tables=rules.tables.input,
+        figures=rules.figures.input,
+        claims=rules.claims.output,
+        modules=step_files("report"),
+    output:
+        f"{plan.results}/report.html",
+    log:
+        f"{plan.results}/logs/report.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        index=plan.index(*ANALYSES),
+        run=lambda wildcards: plan.results,
+    shell:
+        "clearfilters report --run-folder {params.run:q} --index {params.index:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,45 @@
+# Processed store -> one checkpoint per experiment and seed.
+
+
+rule train:
+    input:
+        plan.checkpoint_files(),
+
+
+for group in plan.groups:
+
+    rule:
+        name:
+            f"train_{group}"
+        input:
+            plan.checkpoint_files(group),
+
+
+rule trained_model:
+    input:
+        store=plan.store_files(),
+        modules=step_files("train"),
+    output:
+        expand(
+            f"{plan.results}/checkpoints/{{{{experiment}}}}/seed{{{{seed}}}}/{{file}}",
+            file=CHECKPOINT_FILES,
+        ),
+    log:
+        f"{plan.results}/logs/train/{{experiment}}-seed{{seed}}.log",
+    benchmark:
+        f"{plan.results}/benchmarks/train/{{experiment}}-seed{{seed}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        gpu=gpus(),
+    params:
+        slice=lambda wildcards: plan.training_slice(wildcards.experiment, wildcards.seed),
+        data=lambda wildcards, input: Path(input.store[0]).parent,
+        out=lambda wildcards, output: Path(output[0]).parent,
+        # Not an output, so a training that was stopped goes on where it stood.
+        resume=lambda wildcards: (
+            f"{plan.results}/resume/{wildcards.experiment}-seed{wildcards.seed}.pt"
+        ),
+    shell:
+        "clearfilters train --parameters {params.slice:q} --data {params.data:q}"
+        " --resume {params.resume:q} --out {params.out:q} 2>&1 | tee {log:q}"
