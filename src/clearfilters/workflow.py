@@ -39,6 +39,8 @@ CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
 FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz", "meta.json")
 # What a module may read besides other modules.
 DATA_SUFFIXES = (".csv", ".j2")
+# Enough of a hash to tell parameters apart; the index goes through a command line.
+HASH_DIGITS = 16
 # The trade-off's grid is one group; every other experiment is a group of its own.
 TRADEOFF = "tradeoff"
 
@@ -266,7 +268,9 @@ class Plan:
         found: dict[str, Any] = {}
         for job in self._jobs.values():
             hashes = {
-                analysis: parameters_hash(measurement_slice(self.params, job, analysis))
+                analysis: parameters_hash(measurement_slice(self.params, job, analysis))[
+                    :HASH_DIGITS
+                ]
                 for analysis in analyses_of(job)
                 if analysis in analyses
             }

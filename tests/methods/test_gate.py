@@ -307,3 +307,9 @@ def test_two_epochs_in_three_use_the_gate() -> None:
 )
 def test_sparsity_is_zero_at_its_target(sparsity: Callable[[Tensor, float], Tensor]) -> None:
     assert float(sparsity(GATE, NORM)) == 0
+
+
+def test_a_gate_that_dies_in_its_first_step_enters_the_solution_space() -> None:
+    gate = torch.tensor([[-1.0, 0.2], [-0.5, 0.4]])
+    gates.project_(gate, torch.tensor([[0.5, 0.5], [0.25, 0.5]]))
+    assert torch.equal(gate, torch.tensor([[1.0, 0.5], [0.5, 1.0]]))

@@ -319,7 +319,7 @@ def fill(run: SyntheticRun) -> SyntheticRun:
     run.add("resnet20-lsg-dense", "dense", label="ResNet20 LSG dense", seeds=(0,), epochs=15)
     run.add("resnet20-joint", "joint", label="ResNet20 joint", seeds=(0,), epochs=15)
     run.add("resnet20-fixed", "fixed", label="ResNet20 fixed", epochs=15)
-    run.add("resnet20-silence", "negatives", label="ResNet20 silence")
+    run.add("resnet20-negatives", "negatives", label="ResNet20 negatives")
     run.add("alexnet-std", "std", label="AlexNet STD", model="alexnet", epochs=15)
     run.add("alexnet-fixed", "fixed", label="AlexNet fixed", model="alexnet", epochs=15)
     for lambda_ in (0.1, 1.0):

@@ -152,8 +152,8 @@ def test_margins_come_from_the_parameters(run: SyntheticRun, tmp_path: Path) -> 
 def test_sparse_accurate_and_free_of_leakage(full_run: SyntheticRun, tmp_path: Path) -> None:
     line = written(full_run, tmp_path)["ours_sparse_accurate_leakage_free"]
     assert line["verdict"] == "reproduced"
-    # 6 methods and 4 settings on ResNet20, the fixed gate on AlexNet; only silence does not leak.
-    assert line["note"].startswith("1 of 11 settings: ResNet20 silence.")
+    # 6 methods and 4 settings on ResNet20, the fixed gate on AlexNet; only the negatives do not leak.
+    assert line["note"].startswith("1 of 11 settings: ResNet20 negatives.")
     # Other-class images: 0.03 - 0.01 and 0.032 - 0.01.
     assert float(line["left_mean"]) == pytest.approx(0.021)
 
@@ -165,7 +165,7 @@ def test_no_setting_free_of_leakage(run: SyntheticRun, tmp_path: Path) -> None:
     line = claims["ours_sparse_accurate_leakage_free"]
     assert line["verdict"] == "not reproduced" and "0 of 10 settings: none" in line["note"]
     assert claims["ours_sparse_accurate"]["verdict"] == "reproduced"
-    assert claims["ours_silence_leaks_less"]["verdict"] == "not run"
+    assert claims["ours_negatives_leak_less"]["verdict"] == "not run"
     assert claims["ours_leakage_free:resnet20-lsg"]["verdict"] == "not reproduced"
 
 
@@ -205,3 +205,8 @@ def test_wrong_parameters_are_refused(run: SyntheticRun, tmp_path: Path) -> None
         less = {k: v for k, v in CLAIM_PARAMETERS.items() if k != "leakage_margin"}
         write_claims(run.index, less, out)
     assert not out.exists()
+
+
+def test_a_difference_that_nobody_can_see_decides_nothing() -> None:
+    assert verdict({0: 0.2}, {0: 0.2 + 1e-11}) == "not reproduced"
+    assert verdict({0: 0.2}, {0: 0.20001}) == "reproduced"

@@ -95,7 +95,7 @@ def test_it_is_made_for_phones_and_both_colour_schemes(full: tuple[SyntheticRun,
 def test_it_says_what_ran(full: tuple[SyntheticRun, str]) -> None:
     words = Page(full[1]).words
     for fact in (
-        "ResNet20 silence",
+        "ResNet20 negatives",
         "JPEG copy, not verified",
         "cpu, AMD EPYC, 2 threads",
         "torch 2.15.0",

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic_run import SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.reporting.records import load, read_index, summarize
+from clearfilters.reporting.records import load, matrix_of, read_index, summarize
 
 
 def test_samples_by_seed(run: SyntheticRun) -> None:
@@ -100,3 +101,10 @@ def test_a_bad_index_is_refused(run: SyntheticRun) -> None:
     run.add("b", "lsg", seeds=(0,), label="a")
     with pytest.raises(ClearfiltersError, match="share the label"):
         load(run.index)
+
+
+def test_a_null_row_of_a_matrix_becomes_nan() -> None:
+    matrix = matrix_of([[1.0, 2.0, 3.0], None])
+    assert matrix.shape == (2, 3)
+    assert np.isnan(matrix[1]).all() and not np.isnan(matrix[0]).any()
+    assert np.isnan(matrix_of([None, None])).all()

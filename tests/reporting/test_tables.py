@@ -42,7 +42,7 @@ def test_table1_numbers(full_run: SyntheticRun, tmp_path: Path) -> None:
     assert ("ResNet20 STD", "density_trained") not in cells
     assert numbers(cells["ResNet20 joint", "accuracy"]) == [pytest.approx(0.89), None, None]
     assert cells["ResNet20 joint", "accuracy"]["seeds"] == "1"
-    assert numbers(cells["ResNet20 silence", "leakage"])[0] == pytest.approx(0.031)
+    assert numbers(cells["ResNet20 negatives", "leakage"])[0] == pytest.approx(0.031)
     not_run = cells["PASCAL VOC 2010 / ResNet152 / STD", "phi"]
     assert (not_run["mean"], not_run["seeds"], not_run["published"]) == ("", "0", "0.2794")
 
@@ -81,7 +81,7 @@ def test_table1_layout(full_run: SyntheticRun, tmp_path: Path) -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_names_its_origin(table: str, full_run: SyntheticRun, tmp_path: Path) -> None:
     _, text = written(table, full_run, tmp_path)
-    for fact in ("JPEG copy", "30 epochs", "seeds 0, 1", "AMD EPYC", "ResNet20 silence"):
+    for fact in ("JPEG copy", "30 epochs", "seeds 0, 1", "AMD EPYC", "ResNet20 negatives"):
         assert fact in text
 
 

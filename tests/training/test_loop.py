@@ -418,3 +418,21 @@ def test_bf16_keeps_weights_and_gate_in_float32(
     assert (the_gate(state).amax(dim=0) == 1).all()
     floats = [value for value in weights(state).values() if value.is_floating_point()]
     assert all(value.dtype == torch.float32 for value in floats)
+
+
+def test_compile_compiles_what_the_loop_calls(
+    make_slice: Build, digits_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def compiled(function: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+        def counted(images: torch.Tensor) -> torch.Tensor:
+            calls.append(len(images))
+            return function(images)
+
+        return counted
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    parameters = make_slice(compile=True)
+    epoch(start(parameters, digits_store), parameters, digits_store, "std")
+    assert sum(calls) == 256

@@ -11,6 +11,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from clearfilters.artifacts import Measurement, read_json, read_measurement
 from clearfilters.errors import ClearfiltersError
 
@@ -72,6 +75,12 @@ class Summary:
     mean: float
     std: float | None
     seeds: int
+
+
+def matrix_of(rows: Sequence[Sequence[float] | None]) -> npt.NDArray[np.float64]:
+    """A recorded matrix as an array; a null row (a class without samples) becomes NaN."""
+    width = max((len(row) for row in rows if row is not None), default=len(rows))
+    return np.array([[np.nan] * width if row is None else row for row in rows], dtype=np.float64)
 
 
 def summarize(sample: Sample) -> Summary | None:

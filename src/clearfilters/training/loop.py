@@ -200,7 +200,7 @@ def to_device(split: Split, padding: int, device: torch.device) -> Data:
     images = torch.from_numpy(np.array(split.images)).to(device)
     return Data(
         pad_images(images, padding),
-        torch.from_numpy(split.labels).to(device),
+        torch.from_numpy(np.array(split.labels)).to(device),
         size=split.images.shape[1],
     )
 

@@ -20,7 +20,7 @@ from clearfilters.reporting.claims.verdict import (
     right_summary,
 )
 from clearfilters.reporting.figures.gates import filter_groups
-from clearfilters.reporting.records import Experiment, Records, summarize
+from clearfilters.reporting.records import Experiment, Records, matrix_of, summarize
 from clearfilters.reporting.tables.gates import monopolized_share, shared_share
 
 Quantity = str | Callable[[dict[str, Any]], float | None]
@@ -233,7 +233,7 @@ def diagonal_rows(similarity: str, sample: str) -> Quantity:
     """
 
     def quantity(values: dict[str, Any]) -> float | None:
-        matrix = np.array(values[similarity][sample], dtype=np.float64)
+        matrix = matrix_of(values[similarity][sample])
         rows = ~np.isnan(matrix).any(axis=1)
         if not rows.any():
             return None
@@ -536,11 +536,11 @@ def _ours(p: ClaimParameters) -> list[Claim]:
             networks=BOTH,
         ),
         Claim(
-            "ours_silence_leaks_less",
+            "ours_negatives_leak_less",
             "ours",
             "lsg_leakage",
-            "The silence term reduces label leakage",
-            "leakage above a blind head's: silence < LSG",
+            "Wrong-label rows as negatives reduce label leakage",
+            "leakage above a blind head's: negatives < LSG",
             ("negatives",),
             _against("leakage", leakage_excess, lt),
             partner="lsg",

@@ -12,14 +12,16 @@ from clearfilters.reporting.records import Experiment, Sample, Summary, summariz
 RULE = (
     "A claim compares a number of one side with a number of the other, or with a stated bound. It "
     "is reproduced if the comparison holds for the means over seeds and for every seed that both "
-    "sides ran, seed by seed (for every pair of seeds, if they share none); otherwise it is not "
-    "reproduced. A claim that rests on a single seed is marked so. Where the two sides were "
+    "sides ran, seed by seed (for every pair of seeds, if they share none), in six significant "
+    "digits; otherwise it is not reproduced. A claim that rests on a single seed is marked so. Where the two sides were "
     "trained for different numbers of epochs, that is noted. A claim whose experiments are "
     "missing is not run."
 )
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 NOT_RUN = "not run"
+# As many digits as claims.csv has.
+SHOWN_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,13 @@ def judge(evidence: Evidence) -> str:
         pairs = [(left[seed], right[seed]) for seed in shared]
         pairs = pairs or list(product(left.values(), right.values()))
         means = (fmean(left.values()), fmean(right.values()))
-    held = all(evidence.holds(a, b) for a, b in [means, *pairs])
+    held = all(evidence.holds(as_shown(a), as_shown(b)) for a, b in [means, *pairs])
     return REPRODUCED if held else NOT_REPRODUCED
+
+
+def as_shown(number: float) -> float:
+    """A number as claims.csv shows it: a difference that nobody can see decides nothing."""
+    return float(f"{number:.{SHOWN_DIGITS}g}")
 
 
 def present(evidence: Evidence | None) -> bool:

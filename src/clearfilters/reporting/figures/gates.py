@@ -15,7 +15,7 @@ from clearfilters.reporting.drawing import (
     heat_map,
     new_figure,
 )
-from clearfilters.reporting.records import Experiment, Records, Sample, summarize
+from clearfilters.reporting.records import Experiment, Records, Sample, matrix_of, summarize
 from clearfilters.reporting.tables.gates import lambda_and_a
 
 if TYPE_CHECKING:
@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 # An odd number, so that correlations about zero share the middle colour.
 CORRELATION_STEPS = 21
 Matrix = npt.NDArray[np.float64]
-
-
-def _matrix(rows: list[list[float | None]]) -> Matrix:
-    """Nested lists as an array; null becomes NaN."""
-    return np.array(rows, dtype=np.float64)
 
 
 def _share(value: float | None) -> str:
@@ -40,7 +35,7 @@ def _gate(records: Records, e: Experiment) -> tuple[str, Matrix]:
     """Which gate describes an experiment's filters, and the gate (C, K) of its lowest seed."""
     values = records.first(e, "phi") or {}
     source = "trained" if values["trained_gate"] is not None else "fitted"
-    return source, _matrix(values[f"{source}_gate"])
+    return source, matrix_of(values[f"{source}_gate"])
 
 
 def _models(experiments: list[Experiment]) -> str:
@@ -102,7 +97,7 @@ def lsg_figure5(records: Records) -> Drawing:
 
 
 def _draw_confusion(records: Records, axis: Axes, case: dict[str, Any]) -> Any:
-    counts = _matrix(case["confusion"])
+    counts = matrix_of(case["confusion"])
     rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     classes = records.classes(len(rates))
     marked = [f"▸ {n}" if i in case["masked_classes"] else n for i, n in enumerate(classes)]
@@ -117,7 +112,7 @@ def lsg_figure6(records: Records) -> Drawing:
     names = (("lsg", "LSG: inner product"), ("csg", "CSG: cosine"))
     samples = (("true_positive", "true positives"), ("false_negative", "false negatives"))
     for (key, name), row in zip(names, axes, strict=True):
-        matrices = [_matrix(values[key][sample]) for sample, _ in samples]
+        matrices = [matrix_of(values[key][sample]) for sample, _ in samples]
         limits = (0.0, float(np.nanmax([np.nanmax(m) for m in matrices])))
         for (sample, title), matrix, axis in zip(samples, matrices, row, strict=True):
             classes = records.classes(len(matrix))
@@ -183,7 +178,7 @@ def lsg_figure7(records: Records) -> Drawing:
 
 
 def _draw_correlation(records: Records, axis: Axes, e: Experiment) -> Any:
-    matrix = _matrix((records.first(e, "correlation") or {})["matrix"])
+    matrix = matrix_of((records.first(e, "correlation") or {})["matrix"])
     groups = filter_groups(_gate(records, e)[1])
     order = np.argsort(groups, kind="stable")
     image = heat_map(
@@ -239,7 +234,7 @@ def lsg_figure10(records: Records) -> Drawing:
     figure, axes = new_figure(6.4, 3, 1, sharex=True)
     for axis, e in zip(axes[:2, 0], (std, fixed), strict=True):
         values = records.first(e, "clustering") or {}
-        centers = _matrix(values["centers"])[values["order"]]
+        centers = matrix_of(values["centers"])[values["order"]]
         image = heat_map(
             axis,
             centers,

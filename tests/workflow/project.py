@@ -1,0 +1,102 @@
+"""A copy of the project with a run of minutes cut down to seconds."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = (
+    "Snakefile",
+    "params.yaml",
+    "pyproject.toml",
+    "dvc.yaml",
+    ".dvcignore",
+    ".gitignore",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    "src",
+    "workflow",
+)
+
+
+class Project:
+    """A copy of the project in a folder of its own, and the tools run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(folder / "src"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        }
+
+    def run(self, *command: str, ok: bool = True) -> str:
+        """Run a command; returns what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) == ok, f"{command}: {done.returncode}\n{done.stdout[-8000:]}"
+        return done.stdout
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        return self.run("snakemake", "--cores", "2", *arguments, ok=ok)
+
+    def pending(self, *arguments: str) -> dict[str, int]:
+        """How many jobs of each rule Snakemake would run for `all`; targets left out."""
+        lines = self.snakemake("--dry-run", *(arguments or ["all"])).splitlines()
+        if any("Nothing to be done" in line for line in lines):
+            return {}
+        start = next(i for i, line in enumerate(lines) if line.startswith("Job stats"))
+        rows = [line.split() for line in lines[start + 3 :]]
+        counts = {row[0]: int(row[1]) for row in rows[: rows.index([])]}
+        targets = ("all", "total", "data", "train", "features", "metrics", "tables", "figures")
+        return {rule: count for rule, count in counts.items() if rule not in targets}
+
+    def repro(self) -> list[str]:
+        """The stages that `make repro` runs."""
+        lines = self.run("dvc", "repro", "--no-run-cache").splitlines()
+        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    def commit(self) -> None:
+        """What `make commit` does."""
+        self.snakemake("all")
+        self.run("dvc", "commit", "--force", "--quiet")
+
+    def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Edit params.yaml."""
+        path = self.folder / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        edit(params)
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def contents(self, pattern: str) -> dict[str, bytes]:
+        """The files of a glob, by path."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in sorted(self.folder.glob(pattern))
+            if path.is_file()
+        }
+
+
+def shrink(params: dict[str, Any]) -> None:
+    """Two experiments and one point of the trade-off, one seed, one epoch, tiny networks."""
+    params["run"].update(seeds=[0], experiments=["resnet20-std", "resnet20-lsg"])
+    params["run"]["tradeoff"].update(lambdas=[0.3], a=[0.01], training={})
+    params["training"].update(epochs=1, batch_size=256)
+    params["training"]["schedule"]["warmup_epochs"] = 0
+    for name in params["run"]["experiments"]:
+        params["experiments"][name]["model"]["width"] = 4
+    params["analysis"]["correlation"]["filters_per_class"]["resnet20"] = 1
+    params["analysis"]["phi"]["max_iterations"] = 20

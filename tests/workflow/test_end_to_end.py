@@ -1,0 +1,104 @@
+"""A whole tiny run: what is made again, and what is not, under Snakemake and DVC."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from project import PROJECT, Project, shrink
+
+pytestmark = pytest.mark.slow
+
+ANALYSIS_STAGES = {
+    "phi",
+    "measure@classification",
+    "measure@mis",
+    "measure@correlation",
+    "measure_gates@gate_statistics",
+    "measure_gates@leakage",
+    "measure_gates@masking",
+    "measure_gates@similarity",
+    "measure_gates@clustering",
+}
+REPORT_STAGES = {"tables", "figures", "report"}
+
+
+def set_threshold(value: float) -> Callable[[dict[str, Any]], None]:
+    return lambda params: params["analysis"]["gate_statistics"].update(threshold=value)
+
+
+def set_lr(value: float) -> Callable[[dict[str, Any]], None]:
+    return lambda params: params["experiments"]["resnet20-std"].update(training={"lr": value})
+
+
+def agree(project: Project) -> None:
+    """Neither has anything to do."""
+    assert project.pending() == {}
+    assert "up to date" in project.run("dvc", "status")
+    assert project.repro() == []
+
+
+def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[..., Project]) -> None:
+    project = copy_project()
+    project.run("git", "init", "--quiet")
+    project.change(shrink)
+    project.change(set_threshold(0.5))
+    project.change(set_lr(0.1))
+
+    project.commit()
+    agree(project)
+    first_metrics = project.contents("results/quick/metrics/**/*.json")
+    first_tables = project.contents("results/quick/tables/*")
+    first_weights = project.contents("results/quick/checkpoints/**/model.safetensors")
+    assert len(first_weights) == 3
+
+    # The threshold, by Snakemake.
+    project.change(set_threshold(0.4))
+    assert project.pending() == {"measurement": 2, "table": 1, "claims": 1, "page": 1}
+    project.commit()
+    agree(project)
+
+    # An experiment's learning rate, by DVC.
+    project.change(set_lr(0.05))
+    assert project.pending()["trained_model"] == 1
+    ran = {"train@resnet20-std", "features@resnet20-std", *ANALYSIS_STAGES, *REPORT_STAGES}
+    assert set(project.repro()) == ran
+    weights = project.contents("results/quick/checkpoints/**/model.safetensors")
+    different = {path for path in weights if weights[path] != first_weights[path]}
+    assert different == {"results/quick/checkpoints/resnet20-std/seed0/model.safetensors"}
+    agree(project)
+
+    # The threshold back, by DVC.
+    project.change(set_threshold(0.5))
+    assert project.repro() == ["measure_gates@gate_statistics", "tables", "report"]
+    agree(project)
+
+    # The learning rate back, by Snakemake: everything is as it was.
+    project.change(set_lr(0.1))
+    assert project.pending()["trained_model"] == 1
+    project.commit()
+    agree(project)
+    assert project.contents("results/quick/checkpoints/**/model.safetensors") == first_weights
+    assert project.contents("results/quick/metrics/**/*.json") == first_metrics
+    assert project.contents("results/quick/tables/*") == first_tables
+
+    recorded_measurements_are_enough(project, copy_project)
+
+
+def recorded_measurements_are_enough(
+    project: Project, copy_project: Callable[..., Project]
+) -> None:
+    """In a clone without data and checkpoints, tables and page come out the same."""
+    clone = copy_project("clone", [name for name in PROJECT if name != "params.yaml"])
+    shutil.copy(project.folder / "params.yaml", clone.folder)
+    metrics = "results/quick/metrics"
+    shutil.copytree(project.folder / metrics, clone.folder / metrics)
+    for path in (clone.folder / "src").rglob("*.py"):
+        path.touch()
+    assert clone.pending().keys() == {"table", "figure", "claims", "page"}
+    clone.snakemake("all")
+    for pattern in ("results/quick/tables/*", "results/quick/*.html", "results/quick/claims.csv"):
+        assert clone.contents(pattern) == project.contents(pattern)
+    # With other parameters, the measurements are not enough.
+    clone.change(set_threshold(0.1))
+    assert "trained_model" in clone.pending()

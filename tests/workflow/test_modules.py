@@ -1,0 +1,118 @@
+"""Which module files a rule depends on: found from the imports, wherever they stand."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import clearfilters
+from clearfilters import workflow
+from clearfilters.analysis.measurements import MEASUREMENTS
+from clearfilters.workflow import STEP_MODULES, UNTRACKED, module_files, step_files
+
+PACKAGE = Path(clearfilters.__path__[0])
+
+
+def names(files: list[str]) -> set[str]:
+    """Paths as seen from the package's folder."""
+    return {Path(file).resolve().relative_to(PACKAGE).as_posix() for file in files}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package in which every way of importing occurs."""
+    files = {
+        "__init__.py": "",
+        "top.py": "import os\nimport clearfilters.plain\nfrom clearfilters.sub import named, leaf",
+        "plain.py": "def f():\n    from clearfilters.lazy import g\n    return g",
+        "lazy.py": "import clearfilters.top  # a circle\nimport clearfilters.params",
+        "sub/__init__.py": "from clearfilters.reexported import named",
+        "sub/leaf.py": 'TEMPLATE = "page.html.j2"\nABSENT = "absent.csv"',
+        "sub/page.html.j2": "",
+        "sub/other.csv": "",
+        "reexported.py": "named = 1",
+        "params.py": "import clearfilters.behind_params",
+        "behind_params.py": "",
+        "unrelated.py": "import clearfilters.top",
+    }
+    for name, content in files.items():
+        path = tmp_path / "clearfilters" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    monkeypatch.setattr(clearfilters, "__path__", [str(tmp_path / "clearfilters")])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_import_is_followed(package: Path) -> None:
+    expected = [
+        "clearfilters/__init__.py",
+        "clearfilters/lazy.py",
+        "clearfilters/plain.py",
+        "clearfilters/reexported.py",
+        "clearfilters/sub/__init__.py",
+        "clearfilters/sub/leaf.py",
+        "clearfilters/sub/page.html.j2",
+        "clearfilters/top.py",
+    ]
+    assert module_files("clearfilters.top") == expected
+
+
+def test_parents_of_a_module_count(package: Path) -> None:
+    assert "clearfilters/sub/__init__.py" in module_files("clearfilters.sub.leaf")
+
+
+@pytest.mark.parametrize("step", STEP_MODULES)
+def test_the_package_has_the_modules_of_each_step(step: str) -> None:
+    path = STEP_MODULES[step].removeprefix("clearfilters.").replace(".", "/")
+    assert names(step_files(step)) & {f"{path}.py", f"{path}/__init__.py"}
+
+
+def test_an_analysis_depends_on_its_own_module_and_on_no_other_analysis() -> None:
+    found = names(step_files("measure", "mis"))
+    assert "analysis/mutual_information.py" in found
+    assert not found & {"analysis/clustering.py", "analysis/masking.py", "training/loop.py"}
+
+
+def test_tables_depend_on_the_published_values_and_the_page_on_its_template() -> None:
+    assert "reporting/published.csv" in names(step_files("table"))
+    assert "reporting/page.html.j2" in names(step_files("report"))
+
+
+def test_reporting_depends_on_no_training_code() -> None:
+    for step in ("table", "figure", "claims", "report"):
+        assert not [
+            name for name in names(step_files(step)) if name.startswith(("training", "models"))
+        ]
+
+
+def test_untracked_modules_are_in_no_step() -> None:
+    untracked = {f"{name.removeprefix('clearfilters.')}.py" for name in UNTRACKED}
+    steps = [step_files(step) for step in STEP_MODULES]
+    steps += [step_files("measure", analysis) for analysis in MEASUREMENTS]
+    assert not untracked & set.union(*map(names, steps))
+
+
+def test_each_command_runs_only_modules_that_its_rule_depends_on() -> None:
+    tree = ast.parse((PACKAGE / "cli.py").read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for step in STEP_MODULES:
+        node = functions[f"_{step}"]
+        imports = [n.module for n in ast.walk(node) if isinstance(n, ast.ImportFrom) and n.module]
+        wanted = module_files(*(name for name in imports if name not in UNTRACKED))
+        assert set(wanted) <= set(step_files(step)), step
+
+
+def test_no_relative_imports_which_the_search_would_not_see() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), path
+
+
+def test_a_training_asks_for_one_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workflow, "glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1"])
+    assert workflow.gpus() == 1
+    monkeypatch.setattr(workflow, "glob", lambda pattern: [])
+    assert workflow.gpus() == 0

@@ -1,0 +1,157 @@
+"""The files of a run, and which slice a parameter changes."""
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import ANALYSES, GATE_ANALYSES
+from clearfilters.workflow import TRADEOFF, Plan
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def slices(config: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    """Every slice of a run, by step (or analysis), experiment and seed."""
+    plan = Plan(config)
+    found = {("data",): plan.data_slice(), ("claims",): plan.claims_slice()}
+    for group in plan.groups.values():
+        for job in group:
+            key = (job.experiment, str(job.seed))
+            found["train", *key] = plan.training_slice(*key)
+            found["features", *key] = plan.features_slice(*key)
+    for file in plan.metric_files(*ANALYSES):
+        analysis, *experiment_parts = Path(file).relative_to(f"{plan.results}/metrics").parent.parts
+        experiment, seed = "/".join(experiment_parts), Path(file).stem.removeprefix("seed")
+        found[analysis, experiment, seed] = plan.measurement_slice(analysis, experiment, seed)
+    return found
+
+
+def changed(config: dict[str, Any], edit: Edit) -> set[tuple[str, ...]]:
+    """The slices that an edit of the parameters changes."""
+    before = slices(config)
+    edited = copy.deepcopy(config)
+    edit(edited)
+    after = slices(edited)
+    assert before.keys() == after.keys()
+    return {key for key in before if before[key] != after[key]}
+
+
+def test_threshold_changes_only_the_gate_statistics(default_params: dict[str, Any]) -> None:
+    def edit(params: dict[str, Any]) -> None:
+        params["analysis"]["gate_statistics"]["threshold"] = 0.25
+
+    found = changed(default_params, edit)
+    assert {key[0] for key in found} == {"gate_statistics"}
+    assert len(found) == 18
+
+
+def test_learning_rate_of_an_experiment_changes_only_what_is_made_from_it(
+    default_params: dict[str, Any],
+) -> None:
+    def edit(params: dict[str, Any]) -> None:
+        params["experiments"]["resnet20-std"]["training"] = {"lr": 0.05}
+
+    found = changed(default_params, edit)
+    assert {key[1] for key in found} == {"resnet20-std"}
+    assert {key[0] for key in found} == {"train", "features", *ANALYSES}
+
+
+def test_learning_rate_of_the_run_changes_all_that_do_not_override_it(
+    default_params: dict[str, Any],
+) -> None:
+    def edit(params: dict[str, Any]) -> None:
+        params["training"]["lr"] = 0.07
+
+    trained = {key[1] for key in changed(default_params, edit) if key[0] == "train"}
+    assert "resnet20-std" in trained
+    assert "alexnet-std" not in trained
+
+
+def test_parameters_of_phi_change_the_analyses_that_read_its_gate(
+    default_params: dict[str, Any],
+) -> None:
+    def edit(params: dict[str, Any]) -> None:
+        params["analysis"]["phi"]["a"] = 0.5
+
+    assert {key[0] for key in changed(default_params, edit)} == {"phi", *GATE_ANALYSES}
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (lambda p: p["raw"].update(root="elsewhere", download=False), set()),
+        (lambda p: p["experiments"]["resnet20-std"].update(label="other"), set()),
+        (lambda p: p["datasets"]["cifar10"].update(note="unused"), set()),
+        (lambda p: p["claims"].update(accuracy_margin=9.0), {"claims"}),
+        (lambda p: p["features"].update(noise_seed=7), {"features", *ANALYSES}),
+    ],
+)
+def test_other_parameters(default_params: dict[str, Any], edit: Edit, expected: set[str]) -> None:
+    assert {key[0] for key in changed(default_params, edit)} == expected
+
+
+def test_one_seed_more_changes_nothing_that_is_there(default_params: dict[str, Any]) -> None:
+    before = slices(default_params)
+    default_params["run"]["seeds"] = [0, 1, 2]
+    after = slices(default_params)
+    assert before.items() <= after.items()
+    assert {key[-1] for key in after.keys() - before.keys()} == {"2"}
+
+
+def test_files_of_a_run(default_params: dict[str, Any]) -> None:
+    plan = Plan(default_params)
+    assert plan.store_files()[0] == "data/processed/quick/meta.json"
+    std = plan.checkpoint_files("resnet20-std")
+    assert len(std) == 6
+    assert std[0] == "results/quick/checkpoints/resnet20-std/seed0/model.safetensors"
+    assert set(std) < set(plan.checkpoint_files())
+    assert "results/quick/features/resnet20-std/seed1/noise.npz" in plan.feature_files()
+    assert "results/quick/metrics/phi/alexnet-std/seed1.json" in plan.metric_files("phi")
+    assert plan.gate_files("mis", "alexnet-std", "0") == []
+    assert plan.gate_files("leakage", "alexnet-std", "0") == [
+        "results/quick/gates/alexnet-std/seed0.npz"
+    ]
+
+
+def test_the_grid_is_one_group_with_one_folder(default_params: dict[str, Any]) -> None:
+    plan = Plan(default_params)
+    assert [*plan.groups] == [*default_params["run"]["experiments"], TRADEOFF]
+    files = plan.checkpoint_files(TRADEOFF)
+    assert len(files) == 9 * 3
+    assert all(file.startswith("results/quick/checkpoints/tradeoff/") for file in files)
+
+
+def test_a_run_without_a_grid_has_no_figure_of_it(default_params: dict[str, Any]) -> None:
+    assert "lsg_tradeoff" in Plan(default_params).figures
+    default_params["run"]["tradeoff"] = None
+    plan = Plan(default_params)
+    assert TRADEOFF not in plan.groups
+    assert "lsg_tradeoff" not in plan.figures
+
+
+def test_index_names_the_analyses_asked_for(default_params: dict[str, Any]) -> None:
+    plan = Plan(default_params)
+    index = json.loads(plan.index("mis", "phi"))
+    entry = index["resnet20-lsg"]
+    assert (entry["label"], entry["role"]) == ("ResNet20 LSG", "lsg")
+    assert [*entry["seeds"]] == ["0", "1"]
+    assert {*entry["seeds"]["0"]} == {"mis", "phi"}
+    assert {len(hash_) for hash_ in entry["seeds"]["0"].values()} == {16}
+    # The trade-off is not measured by MIS, so an index of it alone does not list it.
+    assert not [name for name in json.loads(plan.index("mis")) if name.startswith(TRADEOFF)]
+
+
+def test_index_fits_into_one_argument(default_params: dict[str, Any]) -> None:
+    default_params["run"]["seeds"] = list(range(10))
+    assert len(Plan(default_params).index(*ANALYSES)) < 100_000
+
+
+def test_a_misspelt_key_is_named(default_params: dict[str, Any]) -> None:
+    default_params["run"]["sedes"] = [0]
+    with pytest.raises(ClearfiltersError, match=r"run\.sedes"):
+        Plan(default_params)

@@ -1,0 +1,105 @@
+"""The Snakefile: what it would run, what it refuses, and that it is clean."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project import ROOT, Project, shrink
+
+from clearfilters.params import ANALYSES, load_params
+from clearfilters.workflow import Plan
+
+Copy = Callable[..., Project]
+
+
+def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[str, Any]) -> None:
+    plan = Plan(default_params)
+    jobs = sum(len(group) for group in plan.groups.values())
+    assert copy_project().pending() == {
+        "store": 1,
+        "trained_model": jobs,
+        "model_features": jobs,
+        "phi": jobs,
+        "measurement": len(plan.metric_files(*ANALYSES)) - jobs,
+        "table": len(plan.tables),
+        "figure": len(plan.figures),
+        "claims": 1,
+        "page": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("target", "rules"),
+    [
+        ("data", {"store"}),
+        ("train", {"store", "trained_model"}),
+        ("features", {"store", "trained_model", "model_features"}),
+        ("metrics", {"store", "trained_model", "model_features", "phi", "measurement"}),
+        ("metrics_mis", {"store", "trained_model", "model_features", "measurement"}),
+        ("train_resnet20-lsg", {"store", "trained_model"}),
+    ],
+)
+def test_targets(copy_project: Copy, target: str, rules: set[str]) -> None:
+    project = copy_project()
+    project.change(shrink)
+    assert project.pending(target).keys() - {target} == rules
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "workflow/presets").glob("*.yaml")), ids=str)
+def test_presets_replace_the_list_of_experiments(copy_project: Copy, preset: Path) -> None:
+    content = yaml.safe_load(preset.read_text())
+    project = copy_project()
+    counts = project.pending("all", "--configfile", str(preset))
+    run = content["run"]
+    assert run["name"] != "quick"
+    if "experiments" in run:
+        out = project.snakemake(
+            "--dry-run", "train", "--configfile", str(preset), "--quiet", "progress"
+        )
+        trained = set(re.findall(r"checkpoints/([^/]+)/seed\d+/model.safetensors", out))
+        assert trained - {"tradeoff"} == set(run["experiments"])
+    assert counts["trained_model"] > 0
+
+
+def test_a_misspelt_key_ends_in_one_message(copy_project: Copy) -> None:
+    project = copy_project()
+    project.change(lambda params: params["training"].update(learning_rate=0.1))
+    out = project.snakemake("--dry-run", "all", ok=False)
+    assert "training.learning_rate" in out
+    assert "Traceback" not in out
+
+
+def test_failed_job_shows_its_message(copy_project: Copy) -> None:
+    project = copy_project()
+    project.change(lambda params: params["datasets"]["cifar10"].update(verify=True))
+    project.change(lambda params: params["run"].update(dataset="cifar10"))
+    project.change(lambda params: params["raw"].update(root="nowhere", download=False))
+    out = project.snakemake("data", ok=False)
+    assert "clearfilters: nowhere" in out
+    log = project.folder / "results/quick/logs/store.log"
+    assert "clearfilters: nowhere" in log.read_text()
+
+
+def test_profile_and_slurm_profile_are_valid(copy_project: Copy) -> None:
+    project = copy_project()
+    project.change(shrink)
+    assert "specific profile profiles/default" in project.snakemake("--dry-run", "data")
+    slurm = ("--workflow-profile", "slurm", "--dry-run", "data")
+    assert "profiles/slurm" in project.snakemake(*slurm)
+
+
+def test_lint_is_clean(copy_project: Copy) -> None:
+    project = copy_project()
+    assert "clean" in project.run("workflow/lint")
+    rule = project.folder / "workflow/rules/data.smk"
+    rule.write_text(rule.read_text().replace("    log:\n        ", "    message:\n        "))
+    assert "No log directive" in project.run("workflow/lint", ok=False)
+    rule.write_text("rule broken\n")
+    project.run("workflow/lint", ok=False)
+
+
+def test_the_default_parameters_are_valid(default_params: dict[str, Any]) -> None:
+    assert load_params(default_params).run.name == "quick"
