@@ -152,7 +152,7 @@ def test_margins_come_from_the_parameters(run: SyntheticRun, tmp_path: Path) -> 
 def test_sparse_accurate_and_free_of_leakage(full_run: SyntheticRun, tmp_path: Path) -> None:
     line = written(full_run, tmp_path)["ours_sparse_accurate_leakage_free"]
     assert line["verdict"] == "reproduced"
-    # 6 methods and 4 settings on ResNet20, the fixed gate on AlexNet; only the negatives do not leak.
+    # 6 methods and 4 settings on ResNet20, AlexNet's fixed gate; only the negatives do not leak.
     assert line["note"].startswith("1 of 11 settings: ResNet20 negatives.")
     # Other-class images: 0.03 - 0.01 and 0.032 - 0.01.
     assert float(line["left_mean"]) == pytest.approx(0.021)

@@ -13,9 +13,9 @@ RULE = (
     "A claim compares a number of one side with a number of the other, or with a stated bound. It "
     "is reproduced if the comparison holds for the means over seeds and for every seed that both "
     "sides ran, seed by seed (for every pair of seeds, if they share none), in six significant "
-    "digits; otherwise it is not reproduced. A claim that rests on a single seed is marked so. Where the two sides were "
-    "trained for different numbers of epochs, that is noted. A claim whose experiments are "
-    "missing is not run."
+    "digits; otherwise it is not reproduced. A claim that rests on a single seed is marked so. "
+    "Where the two sides were trained for different numbers of epochs, that is noted. A claim "
+    "whose experiments are missing is not run."
 )
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
