@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from clearfilters.analysis.measurements import MEASUREMENTS, READS_GATES, measure
+from clearfilters.analysis.measurements import MEASUREMENTS, measure
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params import GATE_ANALYSES
 
 PARAMETERS = {
     "classification": {},
@@ -49,14 +50,14 @@ def test_values_have_the_agreed_keys_and_are_json(name, trained, features, gated
     values = measure(
         name,
         gated_features if trained else features,
-        gates if name in READS_GATES else None,
+        gates if name in GATE_ANALYSES else None,
         PARAMETERS[name],
     )
     assert set(values) == set(KEYS[name].split())
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
-@pytest.mark.parametrize("name", sorted(READS_GATES))
+@pytest.mark.parametrize("name", sorted(GATE_ANALYSES))
 def test_missing_gates_are_an_error(name, features):
     with pytest.raises(ClearfiltersError, match="gates"):
         measure(name, features, None, PARAMETERS[name])

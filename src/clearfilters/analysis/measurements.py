@@ -24,9 +24,6 @@ MEASUREMENTS: dict[str, str] = {
     "clustering": "clearfilters.analysis.clustering",
 }
 
-# The analyses that read the model's gates, which `phi` records.
-READS_GATES = frozenset({"gate_statistics", "leakage", "masking", "similarity", "clustering"})
-
 
 def measure(
     name: str, features: FeatureSet, gates: Gates | None, parameters: Mapping[str, Any]
@@ -36,7 +33,7 @@ def measure(
     Args:
         name: a key of `MEASUREMENTS`.
         features: the model.
-        gates: its gates; None for an analysis outside `READS_GATES`.
+        gates: its gates; None for an analysis outside `params.GATE_ANALYSES`.
         parameters: keyword arguments of the module's `measure`.
 
     Raises:

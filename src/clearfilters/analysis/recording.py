@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from clearfilters.analysis.features import FeatureSet, load_features, load_gates
-from clearfilters.analysis.measurements import READS_GATES, measure
+from clearfilters.analysis.measurements import measure
 from clearfilters.artifacts import (
     atomic_path,
     file_sha256,
@@ -17,6 +17,7 @@ from clearfilters.artifacts import (
     write_json,
 )
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params import GATE_ANALYSES
 
 PACKAGES = ("numpy", "scipy", "scikit-learn")
 
@@ -40,7 +41,7 @@ def record_measurement(
         experiment: name of the experiment.
         seed: of the training.
         features: folder of the model's recorded features.
-        gates: the model's gates, for the analyses of `READS_GATES`.
+        gates: the model's gates, for the analyses of `params.GATE_ANALYSES`.
         gates_out: where `phi` writes the gates.
         out: the JSON.
 
@@ -65,7 +66,7 @@ def record_measurement(
         values = _measure_phi(feature_set, slice_, gates_out)
     else:
         found = None
-        if analysis in READS_GATES:
+        if analysis in GATE_ANALYSES:
             if gates is None:
                 raise ClearfiltersError(
                     f"measure {analysis}: --gates is missing; give the file that `phi` wrote"

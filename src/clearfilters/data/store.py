@@ -29,13 +29,18 @@ class Split:
 
 @dataclass(frozen=True)
 class StoreMeta:
-    """What the store holds and where it comes from. `mean` and `std` are per channel, in [0, 1]."""
+    """What the store holds and where it comes from.
+
+    `image_size` is the side of the square images in pixels; `mean` and `std` are per channel, in
+    [0, 1].
+    """
 
     dataset: str
     source: str
     note: str
     classes: list[str]
     counts: dict[str, int]
+    image_size: int
     mean: list[float]
     std: list[float]
     raw_sha256: dict[str, str]
@@ -91,6 +96,7 @@ def write_store(
         note=note,
         classes=classes,
         counts={name: len(splits[name].labels) for name in SPLITS},
+        image_size=pixels.shape[1],
         mean=[float(pixels[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
         std=[float(pixels[..., c].std(dtype=np.float64)) / 255 for c in range(3)],
         raw_sha256=raw_sha256,

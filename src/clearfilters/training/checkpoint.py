@@ -75,7 +75,7 @@ def save_checkpoint(
             "classes": store.classes,
             "mean": store.mean,
             "std": store.std,
-            "image_size": 32,
+            "image_size": store.image_size,
             "dataset": {
                 "name": store.dataset,
                 "note": store.note,

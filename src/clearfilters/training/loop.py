@@ -161,7 +161,7 @@ def train_epoch(
         )
         labels = data.labels[chosen]
         with autocast(device, training.precision):
-            maps = state.feature_maps(images.float() / 255)
+            maps = state.feature_maps(images.float().div_(255))
         pooled = maps.mean(dim=(2, 3), dtype=torch.float32)
         cost, logits = batch_cost(state, pooled, labels, path, method, generator)
         state.optimizer.zero_grad()
