@@ -10,14 +10,16 @@ BIN := $(CURDIR)/$(VENV)/bin
 REPORTING := table figure claims page
 # A preset laid over params.yaml: make all PRESET=workflow/presets/cifar10.yaml
 PRESET :=
-SNAKEMAKE := $(BIN)/snakemake --cores all $(if $(PRESET),--configfile $(PRESET))
+SNAKEMAKE := $(BIN)/snakemake --cores all
+# Last on the line: it takes every word that follows for another file.
+OVERLAY := $(if $(PRESET),--configfile $(PRESET))
 
 export PATH := $(BIN):$(PATH)
 
 .PHONY: all env test lint bench tables commit repro clean
 
 all: env
-	$(SNAKEMAKE) all
+	$(SNAKEMAKE) all $(OVERLAY)
 
 env: $(STAMP)
 
@@ -53,11 +55,11 @@ bench: env
 	$(BIN)/python -m benchmarks
 
 # Tables, figures, claims and report from the recorded measurements alone: in a clone without data
-# and checkpoints, make tables PRESET=workflow/presets/cifar10.yaml. A measurement that is missing or
+# and checkpoints, make tables PRESET=workflow/presets/cifar10-pilot.yaml. A measurement that is missing or
 # was made with other parameters is an error.
 tables: env
 	$(SNAKEMAKE) tables figures report --allowed-rules tables figures report $(REPORTING) \
-	  --forcerun $(REPORTING)
+	  --forcerun $(REPORTING) $(OVERLAY)
 
 # After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
 commit: env
