@@ -1,6 +1,7 @@
 """The Snakefile: what it would run, what it refuses, and that it is clean."""
 
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,16 @@ def test_lint_is_clean(copy_project: Copy) -> None:
 
 def test_the_default_parameters_are_valid(default_params: dict[str, Any]) -> None:
     assert load_params(default_params).run.name == "quick"
+
+
+@pytest.mark.parametrize("target", ["all", "tables"])
+def test_a_preset_is_the_last_word_of_what_make_runs(target: str) -> None:
+    # --configfile takes every word that follows for another file, targets too.
+    shown = subprocess.run(
+        ["make", "-n", "-o", ".venv/.installed", target, "PRESET=p.yaml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert shown.rstrip().endswith("--configfile p.yaml")
