@@ -109,8 +109,9 @@ def test_the_default_parameters_are_valid(default_params: dict[str, Any]) -> Non
 @pytest.mark.parametrize("target", ["all", "tables"])
 def test_a_preset_is_the_last_word_of_what_make_runs(target: str) -> None:
     # --configfile takes every word that follows for another file, targets too.
+    # Run by `make test`, it would say which directory it enters and leaves.
     shown = subprocess.run(
-        ["make", "-n", "-o", ".venv/.installed", target, "PRESET=p.yaml"],
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.installed", target, "PRESET=p.yaml"],
         cwd=ROOT,
         capture_output=True,
         text=True,
