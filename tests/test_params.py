@@ -1,6 +1,7 @@
 """params.yaml: what is refused, what a preset replaces, and what each slice depends on."""
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from clearfilters.artifacts import parameters_hash
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import (
     ANALYSES,
+    ATTACK_ANALYSES,
+    FEATURE_ANALYSES,
     GATE_ANALYSES,
+    OBJECT_ANALYSES,
     TRADEOFF_ANALYSES,
     Params,
+    TrainingSlice,
     analyses_of,
     features_slice,
     jobs,
@@ -41,7 +46,7 @@ def _hashes(content: Content, slice_of: Callable[..., Content], *rest: str) -> d
     return {
         (job.experiment, job.seed): parameters_hash(slice_of(params, job, *rest))
         for job in jobs(params)
-        if not rest or rest[0] in analyses_of(job)
+        if not rest or rest[0] in analyses_of(params, job)
     }
 
 
@@ -126,7 +131,13 @@ def test_an_override_of_an_experiment_is_validated(default_params: Content) -> N
     ("key", "value"),
     [
         ("run.experiments", ["resnet21-std"]),
-        ("run.dataset", "digit"),
+        ("run.datasets", ["digit"]),
+        ("experiments.resnet20-std.dataset", "cifar10"),  # defined, but not one of the run's
+        ("run.localized", ["animals-sdt"]),
+        ("run.localized", ["resnet20-std"]),  # no masks
+        ("attacks.experiments", ["resnet20-sdt"]),
+        ("attacks.experiments", ["resnet110-std"]),
+        ("attacks.detection.tables.lsg_table4.attacks", ["gpd"]),
         ("run.tradeoff.base", "resnet20-sdt"),
         ("run.tradeoff.base", "resnet20-std"),
         ("run.tradeoff.base", "resnet20-csg"),
@@ -137,14 +148,32 @@ def test_a_name_that_is_not_defined(default_params: Content, key: str, value: An
     named = value[0] if isinstance(value, list) else value
     with pytest.raises(ClearfiltersError) as caught:
         load_params(default_params)
-    assert key in str(caught.value)
+    assert key.removesuffix(".attacks") in str(caught.value)
     assert named in str(caught.value)
+
+
+def test_models_that_are_not_trained_cannot_be_attacked(default_params: Content) -> None:
+    default_params["attacks"]["seeds"] = [0, 17]
+    with pytest.raises(ClearfiltersError, match="no `resnet20-std` with seed 17"):
+        load_params(default_params)
+
+
+def test_a_detector_cannot_have_more_images_than_are_attacked(default_params: Content) -> None:
+    default_params["attacks"]["detection"]["tables"]["csg_detection"]["sizes"] = [40, 50]
+    with pytest.raises(ClearfiltersError, match=r"size is 40, but `cw` attacks 30 .*cw\.train_per"):
+        load_params(default_params)
 
 
 def test_a_preset_replaces_the_experiments_and_merges_the_rest(default_params: Content) -> None:
     preset = {
-        "run": {"name": "small", "experiments": ["resnet20-std"], "tradeoff": None},
+        "run": {
+            "name": "small",
+            "experiments": ["resnet20-std"],
+            "localized": [],
+            "tradeoff": None,
+        },
         "training": {"epochs": 2, "schedule": {"warmup_epochs": 0}},
+        "attacks": {"experiments": []},
     }
     merged = copy.deepcopy(default_params)
     update_config(merged, preset)  # what `snakemake --configfile` does
@@ -173,6 +202,8 @@ def test_jobs_are_experiments_times_seeds_and_the_grid(default_params: Content) 
     default_params["run"]["seeds"] = [0, 1, 2]
     default_params["run"]["experiments"] = ["resnet20-std", "alexnet-std"]
     default_params["experiments"]["alexnet-std"]["seeds"] = [7]
+    default_params["attacks"]["experiments"] = []
+    default_params["run"]["localized"] = []
     default_params["run"]["tradeoff"] |= {"lambdas": [0.1, 1.0], "a": [0.02], "seeds": [0]}
     default_params["run"]["tradeoff"]["training"] = {"epochs": 4}
     found = jobs(load_params(default_params))
@@ -260,11 +291,13 @@ def test_what_shapes_no_result_is_in_no_slice(
         )
 
 
-def test_the_data_set_shapes_every_slice(default_params: Content) -> None:
+def test_a_data_set_shapes_the_slices_of_what_is_trained_on_it(default_params: Content) -> None:
     changed = copy.deepcopy(default_params)
     changed["datasets"]["digits"]["split_seed"] = 1
     before, after = _hashes(default_params, training_slice), _hashes(changed, training_slice)
-    assert _changed(before, after) == {key[0] for key in before}
+    on_others = {key[0] for key in before if key[0].startswith("animals-")}
+    assert len(on_others) == 3
+    assert _changed(before, after) == {key[0] for key in before} - on_others
 
 
 def test_no_two_jobs_share_a_training_slice(default_params: Content) -> None:
@@ -274,6 +307,42 @@ def test_no_two_jobs_share_a_training_slice(default_params: Content) -> None:
 
 
 def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
-    for job in jobs(load_params(default_params)):
-        expected = TRADEOFF_ANALYSES if job.role == "tradeoff" else ANALYSES
-        assert analyses_of(job) == expected
+    params = load_params(default_params)
+    for job in jobs(params):
+        if job.role == "tradeoff":
+            assert analyses_of(params, job) == TRADEOFF_ANALYSES
+        elif job.dataset == "animals":
+            assert analyses_of(params, job) == OBJECT_ANALYSES
+        elif job.experiment in default_params["attacks"]["experiments"] and job.seed == 0:
+            assert analyses_of(params, job) == (*FEATURE_ANALYSES, *ATTACK_ANALYSES)
+        else:
+            assert analyses_of(params, job) == FEATURE_ANALYSES
+
+
+# Of the slices of make_slice() and of make_slice(gate=gate_block()), before fine-tuning was there.
+OLD_HASHES = (
+    "3c25cdef2e49a50f5c2da7846979cb2329db8283db716d51208a83439013f340",
+    "6e0272e2186a3d07e22b6914239d3c63d0148b71f46f7baa65ff8c9d71757da0",
+)
+
+
+def test_fine_tuning_leaves_the_hashes_of_other_trainings_alone(
+    make_slice: Callable[..., TrainingSlice], gate_block: Callable[..., Content]
+) -> None:
+    """Checkpoints are known by these hashes: a new one would have every network trained again."""
+    slices = make_slice(), make_slice(gate=gate_block())
+    for slice_, expected in zip(slices, OLD_HASHES, strict=True):
+        content = slice_.model_dump(by_alias=True)
+        assert parameters_hash(content) == expected
+        assert TrainingSlice.model_validate(content) == slice_  # the key may be absent
+        assert parameters_hash(json.loads(slice_.model_dump_json(by_alias=True))) == expected
+
+
+def test_fine_tuning_reaches_the_slice(default_params: Content) -> None:
+    name = default_params["run"]["experiments"][0]
+    before = _hashes(default_params, training_slice)
+    block = {"weights": None, "trained_blocks": 2, "gate_path_lr": 0.001, "views": 4}
+    _set(default_params, f"experiments.{name}.finetune", block)
+    params = load_params(default_params)
+    assert training_slice(params, jobs(params)[0])["finetune"] == block
+    assert _changed(before, _hashes(default_params, training_slice)) == {name}

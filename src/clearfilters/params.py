@@ -16,8 +16,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     TypeAdapter,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -27,6 +29,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Density = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -55,7 +58,162 @@ class Cifar10Params(Strict):
     verify: bool
 
 
-DatasetParams = Annotated[DigitsParams | Cifar10Params, Field(discriminator="format")]
+AnimalClass = Literal["bird", "cat", "cow", "dog", "horse", "sheep"]
+
+
+class ObjectCropParams(Strict):
+    """Square crops of the objects of a VOC devkit with Pascal-Part's annotations.
+
+    The order of `classes` gives the labels. `note` and `masks_note` (how the masks were obtained)
+    stand in the tables.
+    """
+
+    note: str
+    masks_note: str
+    classes: Annotated[list[AnimalClass], Field(min_length=1)]
+    image_size: Count
+    train_share: Fraction
+    split_seed: Natural
+
+    @model_validator(mode="after")
+    def _classes_once(self) -> "ObjectCropParams":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes {self.classes} must name each class once")
+        return self
+
+
+class VocPartsParams(ObjectCropParams):
+    """Pascal VOC 2010 with Pascal-Part in the official layout."""
+
+    format: Literal["voc-parts"]
+
+
+class StyleParams(Strict):
+    """How varied and how hard rendered images are: the fields of `data.animals.style.Style`."""
+
+    image_size: Count
+    object_scale: Annotated[list[float], Field(min_length=2, max_length=2)]
+    clutter: Natural
+    second_share: Share
+    border_share: Share
+    occluder_share: Share
+    visible_share: Share
+    exposure: Annotated[list[float], Field(min_length=2, max_length=2)]
+    blur: NonNegative
+    noise: NonNegative
+
+
+class AnimalsParams(ObjectCropParams):
+    """The embedded animals: how they are rendered, and how their objects are cropped."""
+
+    format: Literal["animals"]
+    seed: Natural
+    style: StyleParams
+    images_per_class: Count
+    jpeg_quality: Annotated[int, Field(ge=1, le=95)]
+
+
+class ImageFolderParams(Strict):
+    """`<folder>/{train,val}/<class>/<image>`, as ImageNet is kept; `folder` lies below raw.root.
+
+    The shorter side is resized to `resize`, then the centre is cropped to `image_size`.
+    """
+
+    format: Literal["imagefolder"]
+    note: str
+    folder: Name
+    image_size: Count
+    resize: Count
+
+    @model_validator(mode="after")
+    def _crop_within(self) -> "ImageFolderParams":
+        if self.resize < self.image_size:
+            raise ValueError(f"resize {self.resize} must be at least image_size {self.image_size}")
+        return self
+
+
+class CubBackgroundParams(Strict):
+    """Background images beside the birds; the first `train_share` of them are for training."""
+
+    folder: str
+    copies: Count
+    train_share: Fraction
+
+
+class CubParams(Strict):
+    """CUB-200-2011 in its official layout and split, one stretched box per bird.
+
+    The classes are the species, or background and bird where `background` (its folder lies below
+    raw.root) is given. `min_area` is of the box, in square pixels.
+    """
+
+    format: Literal["cub"]
+    note: str
+    image_size: Count
+    min_area: NonNegative
+    background: CubBackgroundParams | None
+
+
+class SingleCategoryParams(Strict):
+    """One category against the images of the folder `negatives` below raw.root.
+
+    Objects and their mirror images are repeated until they are `positive_share` of all images.
+    """
+
+    name: Literal["single"]
+    negatives: str
+    positive_share: Fraction
+
+
+class MultiCategoryParams(Strict):
+    """Several categories, each with its mirror images repeated to `min_images`.
+
+    A longer list is cut off at `max_images`; null for no limit.
+    """
+
+    name: Literal["multi"]
+    min_images: Count
+    max_images: Count | None
+
+
+class IlsvrcPartsParams(Strict):
+    """ILSVRC 2013 DET Animal-Part as it is published, one stretched box per animal.
+
+    `categories` maps names to WordNet's numbers; `min_area` is of the box, in square pixels.
+    """
+
+    format: Literal["ilsvrc-parts"]
+    note: str
+    categories: Annotated[
+        dict[Name, Annotated[str, Field(pattern=r"^n\d{8}$")]], Field(min_length=1)
+    ]
+    image_size: Count
+    min_area: NonNegative
+    train_share: Fraction
+    task: Annotated[SingleCategoryParams | MultiCategoryParams, Field(discriminator="name")]
+
+    @model_validator(mode="after")
+    def _categories_fit_task(self) -> "IlsvrcPartsParams":
+        if len(set(self.categories.values())) != len(self.categories):
+            raise ValueError(f"categories {self.categories} must name each number once")
+        if (len(self.categories) == 1) != (self.task.name == "single"):
+            raise ValueError(
+                f"task `{self.task.name}` does not fit {len(self.categories)} categories: `single` "
+                "is for one, `multi` for several"
+            )
+        return self
+
+
+DatasetParams = Annotated[
+    DigitsParams
+    | Cifar10Params
+    | AnimalsParams
+    | VocPartsParams
+    | ImageFolderParams
+    | CubParams
+    | IlsvrcPartsParams,
+    Field(discriminator="format"),
+]
 
 
 class RawParams(Strict):
@@ -70,6 +228,21 @@ class ModelParams(Strict):
 
     name: str
     width: Count | None = None
+
+
+class FineTuneParams(Strict):
+    """Training of a network's last blocks, gate and head; the blocks before them do not change.
+
+    `weights` are `torchvision`, `package`, a file below raw.root, or null for random ones. The gate
+    path has an optimizer of its own with the rate `gate_path_lr`. `views` are the augmented copies
+    of each image whose maps at the freezing boundary are computed once and kept; 0 computes them
+    anew in every epoch.
+    """
+
+    weights: str | None
+    trained_blocks: Natural
+    gate_path_lr: Positive
+    views: Natural
 
 
 class ScheduleParams(Strict):
@@ -163,12 +336,17 @@ Role = Literal["std", "lsg", "csg", "dense", "joint", "fixed", "negatives", "tra
 
 
 class ExperimentParams(Strict):
-    """One row of the tables: a network trained in one way. `training` overrides single keys."""
+    """One row of the tables: a network trained in one way.
+
+    `training` overrides single keys; `dataset` null means the first of run.datasets.
+    """
 
     label: str
     role: Role
+    dataset: Name | None = None
     model: ModelParams
     gate: GateParams | None = None
+    finetune: FineTuneParams | None = None
     training: dict[str, Any] = {}
     seeds: list[Natural] | None = None
 
@@ -251,6 +429,35 @@ class ClusteringParams(Strict):
     permutations: Count
 
 
+class SegmentationParams(Strict):
+    """How a paper turns ActivMaps and CAMs into masks, and the IoU that its AP counts."""
+
+    top_share: Fraction
+    hit_iou: Fraction
+
+
+class GradMapParams(Strict):
+    """CSG's GradMap; `images_per_class` null means all."""
+
+    filters: Count
+    blur_sigma: Positive
+    threshold: Positive
+    hit_iou: Fraction
+    images_per_class: Count | None
+
+
+class LocalizationParams(Strict):
+    """How filters find objects: both papers' rules, and what they are compared with."""
+
+    lsg: SegmentationParams
+    csg: SegmentationParams
+    gradmap: GradMapParams
+    random_maps: Count
+    random_seed: Natural
+    examples: Count
+    batch_size: Count
+
+
 class AnalysisParams(Strict):
     """One block per analysis; what each key means stands in params.yaml."""
 
@@ -263,6 +470,106 @@ class AnalysisParams(Strict):
     masking: MaskingParams
     similarity: SimilarityParams
     clustering: ClusteringParams
+
+
+class FgsmParams(Strict):
+    """One signed gradient step (Goodfellow et al. 2015)."""
+
+    method: Literal["fgsm"]
+    targeted: bool
+    eps: Density
+    train_per_class: Count
+
+
+class PgdParams(Strict):
+    """Projected gradient steps (Madry et al. 2018), from the image itself."""
+
+    method: Literal["pgd"]
+    targeted: bool
+    eps: Density
+    alpha: Density
+    steps: Count
+    train_per_class: Count
+
+
+class CwParams(Strict):
+    """Carlini and Wagner 2017, L2."""
+
+    method: Literal["cw"]
+    targeted: bool
+    c: Positive
+    kappa: NonNegative
+    steps: Count
+    lr: Positive
+    train_per_class: Count
+
+
+WhiteBoxParams = Annotated[FgsmParams | PgdParams | CwParams, Field(discriminator="method")]
+
+
+class SamplingParams(Strict):
+    """Which images are attacked, and in what batches."""
+
+    seed: Natural
+    test_per_class: Count
+    batch_size: Count
+
+
+class DetectorParams(Strict):
+    """A table's detectors: which attacks, and training images per class."""
+
+    attacks: Annotated[list[Name], Field(min_length=1)]
+    sizes: Annotated[list[Count], Field(min_length=1)]
+
+
+class DetectionParams(Strict):
+    """Random forests that tell adversarial from clean images."""
+
+    tables: dict[Literal["lsg_table4", "csg_detection"], DetectorParams]
+    repetitions: Count
+    trees: Count
+    seed: Natural
+    min_positives: Count
+
+
+class OnePixelParams(Strict):
+    """Differential evolution over one pixel (Su et al. 2019)."""
+
+    images: Count
+    population: Annotated[int, Field(ge=4)]
+    generations: Count
+    mutation: Positive
+    seed: Natural
+    batch_size: Count
+
+
+class LocalSearchParams(Strict):
+    """Greedy local search (Narodytska and Kasiviswanathan 2016, algorithm 3)."""
+
+    images: Count
+    rounds: Count
+    perturbed: Count
+    half_side: Natural
+    cooldown: Natural
+    p: Density
+    r: Annotated[float, Field(ge=0, le=2)]
+    initial_share: Density
+    candidates: Count
+    order: Literal["lowest", "highest"]
+    seed: Natural
+    batch_size: Count
+
+
+class AttacksParams(Strict):
+    """Adversarial samples: of which models, how made, how detected."""
+
+    experiments: list[Name]
+    seeds: list[Natural]
+    sampling: SamplingParams
+    white_box: dict[Name, WhiteBoxParams]
+    detection: DetectionParams
+    one_pixel: OnePixelParams
+    local_search: LocalSearchParams
 
 
 class ClaimsParams(Strict):
@@ -286,14 +593,15 @@ class RunParams(Strict):
     """The run: where its results go, which experiments it has, and which seeds."""
 
     name: Name
-    dataset: Name
+    datasets: list[Name]
     seeds: list[Natural]
     experiments: list[Name]
+    localized: list[Name]
     tradeoff: TradeoffParams | None
 
     @model_validator(mode="after")
     def _each_once(self) -> "RunParams":
-        for values in (self.experiments, self.seeds):
+        for values in (self.datasets, self.experiments, self.seeds):
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"{values} must not be empty and must name each entry once")
         return self
@@ -309,6 +617,8 @@ class Params(Strict):
     experiments: dict[Name, ExperimentParams]
     features: FeaturesParams
     analysis: AnalysisParams
+    localization: LocalizationParams
+    attacks: AttacksParams
     claims: ClaimsParams
 
 
@@ -320,9 +630,11 @@ class Job:
     seed: int
     label: str
     role: Role
+    dataset: str
     model: ModelParams
     gate: GateParams | None
     training: TrainingParams
+    finetune: FineTuneParams | None = None
 
 
 class TrainingSlice(Strict):
@@ -333,6 +645,22 @@ class TrainingSlice(Strict):
     gate: GateParams | None
     training: TrainingParams
     seed: Natural
+    finetune: FineTuneParams | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_finetune(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Checkpoints are known by the hash of this, and many are older than the key.
+        content: dict[str, Any] = serialize(self)
+        if self.finetune is None:
+            del content["finetune"]
+        return content
+
+
+class AdversarialSlice(TrainingSlice):
+    """Everything that shapes the adversarial samples of one attack on one model."""
+
+    sampling: SamplingParams
+    attack: WhiteBoxParams
 
 
 def _explain(error: ValidationError, source: str) -> ClearfiltersError:
@@ -355,8 +683,11 @@ def load_params(content: Mapping[str, Any], source: str = "params.yaml") -> Para
     """
     try:
         params = Params.model_validate(dict(content))
-        data_params(params)
+        for name in params.run.datasets:
+            data_params(params, name)
         jobs(params)
+        check_localized(params)
+        check_attacks(params)
     except ValidationError as error:
         raise _explain(error, source) from None
     return params
@@ -383,6 +714,18 @@ def parse_training_slice(content: Any) -> TrainingSlice:
     """
     try:
         return TrainingSlice.model_validate(content)
+    except ValidationError as error:
+        raise _explain(error, "--parameters") from None
+
+
+def parse_adversarial_slice(content: Any) -> AdversarialSlice:
+    """The slice of an attack's adversarial samples from a command line's JSON.
+
+    Raises:
+        ClearfiltersError: naming each key that is wrong; for an unknown method, the known ones.
+    """
+    try:
+        return AdversarialSlice.model_validate(content)
     except ValidationError as error:
         raise _explain(error, "--parameters") from None
 
@@ -418,11 +761,13 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
                 seed=seed,
                 label=f"{base.label}, λ = {lambda_:g}, a = {a:g}",
                 role="tradeoff",
+                dataset=_dataset(params, base, grid.base),
                 model=base.model,
                 gate=base.gate.model_copy(update={"objective": objective}),
                 training=_overridden(
                     params.training, {**base.training, **grid.training}, "run.tradeoff.training"
                 ),
+                finetune=base.finetune,
             )
         )
     return found
@@ -456,24 +801,36 @@ def jobs(params: Params) -> list[Job]:
                     seed=seed,
                     label=experiment.label,
                     role=experiment.role,
+                    dataset=_dataset(params, experiment, name),
                     model=experiment.model,
                     gate=experiment.gate,
                     training=training,
+                    finetune=experiment.finetune,
                 )
             )
     return found + _tradeoff_jobs(params)
 
 
-def data_params(params: Params) -> DatasetParams:
-    """The run's data set.
+def _dataset(params: Params, experiment: ExperimentParams, name: str) -> str:
+    """The data set of an experiment, one of the run's."""
+    chosen = experiment.dataset or params.run.datasets[0]
+    if chosen not in params.run.datasets:
+        raise ClearfiltersError(
+            f"params.yaml: experiments.{name}.dataset: `{chosen}` is none of run.datasets "
+            f"({', '.join(params.run.datasets)}); add it there"
+        )
+    return chosen
+
+
+def data_params(params: Params, name: str) -> DatasetParams:
+    """The parameters of a data set.
 
     Raises:
         ClearfiltersError: if it is not defined.
     """
-    name = params.run.dataset
     if name not in params.datasets:
         raise ClearfiltersError(
-            f"params.yaml: run.dataset: no data set `{name}`; defined: "
+            f"params.yaml: run.datasets: no data set `{name}`; defined: "
             f"{', '.join(sorted(params.datasets))}"
         )
     return params.datasets[name]
@@ -482,11 +839,12 @@ def data_params(params: Params) -> DatasetParams:
 def training_slice(params: Params, job: Job) -> dict[str, Any]:
     """What shapes a checkpoint: data, model, gate, training and seed."""
     parsed = TrainingSlice(
-        data=data_params(params),
+        data=data_params(params, job.dataset),
         model=job.model,
         gate=job.gate,
         training=job.training,
         seed=job.seed,
+        finetune=job.finetune,
     )
     return parsed.model_dump(by_alias=True)
 
@@ -511,12 +869,91 @@ def filters_per_class(params: Params, network: str) -> int:
     return given[network]
 
 
-def measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
-    """What shapes a measurement: the features, the fitted gate where it is used, and the analysis.
+def check_localized(params: Params) -> None:
+    """Refuse localization by models that the run does not train or whose data have no masks.
 
-    The analyses of GATE_ANALYSES read the gate that was fitted for Phi, so Phi's parameters are
-    part of their slice.
+    Raises:
+        ClearfiltersError: naming the experiment.
     """
+    found = {job.experiment: job for job in jobs(params)}
+    for name in params.run.localized:
+        if name not in found:
+            raise ClearfiltersError(
+                f"params.yaml: run.localized: the run trains no `{name}`; add it to run.experiments"
+            )
+        if not has_masks(data_params(params, found[name].dataset)):
+            raise ClearfiltersError(
+                f"params.yaml: run.localized: the data of `{name}`, `{found[name].dataset}`, have "
+                "no object masks; name experiments on `voc-parts` or `animals`"
+            )
+
+
+def check_attacks(params: Params) -> None:
+    """Refuse attacks on models that the run does not train, and detectors without samples.
+
+    Raises:
+        ClearfiltersError: naming the key and what it lacks.
+    """
+    attacks = params.attacks
+    trained = {(job.experiment, job.seed) for job in jobs(params)}
+    for experiment, seed in product(attacks.experiments, attacks.seeds):
+        if (experiment, seed) not in trained:
+            raise ClearfiltersError(
+                f"params.yaml: attacks: the run trains no `{experiment}` with seed {seed}; correct "
+                "attacks.experiments or attacks.seeds, or add it to run.experiments"
+            )
+    for table, detectors in attacks.detection.tables.items():
+        key = f"params.yaml: attacks.detection.tables.{table}"
+        for name in detectors.attacks:
+            if name not in attacks.white_box:
+                raise ClearfiltersError(
+                    f"{key}: no attack `{name}`; defined: {', '.join(attacks.white_box)}"
+                )
+            # A costly attack may have a pool that is too small for the larger sizes.
+            pool, size = attacks.white_box[name].train_per_class, min(detectors.sizes)
+            if size > pool:
+                raise ClearfiltersError(
+                    f"{key}: the smallest size is {size}, but `{name}` attacks {pool} training "
+                    f"images per class; lower it, or raise attacks.white_box.{name}.train_per_class"
+                )
+
+
+def is_attacked(params: Params, job: Job) -> bool:
+    """Whether a job's model is attacked."""
+    return job.experiment in params.attacks.experiments and job.seed in params.attacks.seeds
+
+
+def adversarial_slice(params: Params, job: Job, attack: str) -> dict[str, Any]:
+    """What shapes the adversarial samples of one attack: the checkpoint, the images, the attack."""
+    return {
+        **training_slice(params, job),
+        "sampling": params.attacks.sampling.model_dump(),
+        "attack": params.attacks.white_box[attack].model_dump(),
+    }
+
+
+def measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
+    """What shapes a measurement: what it is made from, and its own parameters."""
+    if analysis == "detection":
+        return {
+            **training_slice(params, job),
+            "sampling": params.attacks.sampling.model_dump(),
+            "white_box": {
+                name: attack.model_dump() for name, attack in params.attacks.white_box.items()
+            },
+            "detection": params.attacks.detection.model_dump(),
+        }
+    if analysis == "localization":
+        own = params.localization.model_dump()
+        return {**training_slice(params, job), analysis: own}
+    if analysis in BLACK_BOX_ANALYSES:
+        own = params.attacks.model_dump()[analysis]
+        return {**training_slice(params, job), analysis: own}
+    return _feature_measurement_slice(params, job, analysis)
+
+
+def _feature_measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
+    """Features, the analysis and, for those that read its gate, the fit of Phi."""
     chosen = {analysis: params.analysis.model_dump()[analysis]}
     if analysis == "correlation":
         chosen[analysis]["filters_per_class"] = filters_per_class(params, job.model.name)
@@ -525,13 +962,28 @@ def measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]
     return {**features_slice(params, job), "analysis": chosen}
 
 
-# Analyses that use the trained gate of a gate model, or the gate fitted to a model without one.
+# What is measured from recorded features alone.
+FEATURE_ANALYSES = tuple(AnalysisParams.model_fields)
+# Of those, the ones that use the trained gate of a gate model, or the gate fitted to another.
 GATE_ANALYSES = ("gate_statistics", "leakage", "masking", "similarity", "clustering")
-ANALYSES = tuple(AnalysisParams.model_fields)
+# What is measured of the models that are attacked.
+BLACK_BOX_ANALYSES = ("one_pixel", "local_search")
+ATTACK_ANALYSES = ("detection", *BLACK_BOX_ANALYSES)
+ANALYSES = (*FEATURE_ANALYSES, "localization", *ATTACK_ANALYSES)
 # The trade-off compares only these.
 TRADEOFF_ANALYSES = ("classification", "phi", "leakage")
+# Of models that are localized: what LSG and CSG report on PASCAL VOC, and the leakage.
+OBJECT_ANALYSES = ("classification", "phi", "mis", "leakage", "localization")
 
 
-def analyses_of(job: Job) -> tuple[str, ...]:
+def has_masks(data: DatasetParams) -> bool:
+    """Whether the images of a data set come with object masks."""
+    return isinstance(data, VocPartsParams | AnimalsParams)
+
+
+def analyses_of(params: Params, job: Job) -> tuple[str, ...]:
     """The measurements taken of a job."""
-    return TRADEOFF_ANALYSES if job.role == "tradeoff" else ANALYSES
+    if job.role == "tradeoff":
+        return TRADEOFF_ANALYSES
+    own = OBJECT_ANALYSES if job.experiment in params.run.localized else FEATURE_ANALYSES
+    return (*own, *ATTACK_ANALYSES) if is_attacked(params, job) else own

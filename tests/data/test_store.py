@@ -1,10 +1,13 @@
 """The processed store: round trip, statistics, and refusal of what does not fit."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +23,7 @@ def random_split(count: int, seed: int = 0) -> Split:
     return Split(images, generator.integers(0, 3, count))
 
 
-def write(root: Path, train: Split, test: Split) -> None:
+def write(root: Path, train: Split, test: Split, **more: Any) -> None:
     """A store of three classes."""
     write_store(
         root,
@@ -31,6 +34,7 @@ def write(root: Path, train: Split, test: Split) -> None:
         classes=["a", "b", "c"],
         raw_sha256={"file": "00"},
         verified=True,
+        **more,
     )
 
 
@@ -118,3 +122,162 @@ def test_a_damaged_meta_file_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "meta.json").write_text(content)
     with pytest.raises(ClearfiltersError, match=r"meta\.json"):
         read_meta(tmp_path)
+
+
+def annotated_split(count: int, seed: int = 0) -> Split:
+    """A split with masks, two parts and two landmarks an image, one of them hidden."""
+    plain, generator = random_split(count, seed), np.random.default_rng(seed)
+    shape = plain.images.shape[:3]
+    landmarks = pd.DataFrame(
+        {
+            "image": np.repeat(np.arange(count), 2),
+            "landmark": ["left eye", "tail"] * count,
+            "x": [value for x in generator.random(count) * 7 for value in (x, np.nan)],
+            "y": [value for y in generator.random(count) * 5 for value in (y, np.nan)],
+            "visible": [True, False] * count,
+        }
+    )
+    return Split(
+        plain.images,
+        plain.labels,
+        masks=generator.random(shape) < 0.5,
+        parts={"HEAD": generator.random(shape) < 0.2, "TAIL": np.zeros(shape, bool)},
+        landmarks=landmarks,
+    )
+
+
+def test_round_trip_with_annotations(tmp_path: Path) -> None:
+    splits = {"train": annotated_split(9), "test": annotated_split(4, seed=1)}
+    write(tmp_path, splits["train"], splits["test"])
+    assert read_meta(tmp_path).annotations == ["masks", "parts", "landmarks"]
+    for name, split in splits.items():
+        found = read_split(tmp_path, name, annotations=True)
+        np.testing.assert_array_equal(found.images, split.images)
+        assert isinstance(found.masks, np.memmap) and split.masks is not None
+        np.testing.assert_array_equal(found.masks, split.masks)
+        assert found.parts is not None and split.parts is not None
+        assert list(found.parts) == ["HEAD", "TAIL"]
+        for part in found.parts:
+            np.testing.assert_array_equal(found.parts[part], split.parts[part])
+        assert found.landmarks is not None and split.landmarks is not None
+        pd.testing.assert_frame_equal(
+            found.landmarks, split.landmarks, check_exact=True, check_dtype=False
+        )
+        plain = read_split(tmp_path, name)
+        assert plain.masks is None and plain.parts is None and plain.landmarks is None
+
+
+def test_the_same_splits_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name, annotated_split(5), annotated_split(3))
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    assert len(files) == 11
+    for file in files:
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_without_annotations_the_store_is_what_it_always_was(tmp_path: Path) -> None:
+    write(tmp_path, random_split(3), random_split(2))
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    arrays = {f"{split}/{part}.npy" for split in ("train", "test") for part in ("images", "labels")}
+    assert files == arrays | {"meta.json"}
+    assert list(json.loads((tmp_path / "meta.json").read_text())) == [
+        "dataset", "source", "note", "classes", "counts", "image_size", "mean", "std",
+        "raw_sha256", "verified",
+    ]  # fmt: skip
+
+
+def test_annotations_of_an_earlier_store_do_not_stay(tmp_path: Path) -> None:
+    write(tmp_path, annotated_split(3), annotated_split(2))
+    write(tmp_path, random_split(3), random_split(2))
+    assert not list(tmp_path.rglob("masks.npy")) + list(tmp_path.rglob("parts.npz"))
+    assert not list(tmp_path.rglob("landmarks.csv"))
+    assert read_split(tmp_path, "train", annotations=True).masks is None
+
+
+def test_what_was_skipped_and_how_masks_were_made_is_kept(tmp_path: Path) -> None:
+    write(tmp_path, random_split(3), random_split(2), skipped={"dull": 2}, masks_note="by hand")
+    meta = read_meta(tmp_path)
+    assert meta.skipped == {"dull": 2} and meta.masks_note == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"masks": np.zeros((4, 5, 6), bool)}, "masks are bool (4, 5, 6)"),
+        ({"masks": np.zeros((4, 5, 7), np.uint8)}, "masks are uint8"),
+        ({"parts": {"HEAD": np.zeros((3, 5, 7), bool)}}, "part `HEAD` are bool (3, 5, 7)"),
+    ],
+)
+def test_masks_that_do_not_fit(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    bad = replace(annotated_split(4), **changes)
+    with pytest.raises(ClearfiltersError) as caught:
+        write(tmp_path / "store", annotated_split(4), bad)
+    assert f"dataset test: {message}" in str(caught.value)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("image", 4, "expected rows of the split, 0 to 3"),
+        ("image", -1, "expected rows of the split, 0 to 3"),
+        ("x", 7.01, "`left eye` of image 1"),
+        ("x", -0.01, "`left eye` of image 1"),
+        ("y", 5.5, "expected 0 to 7 and 0 to 5"),
+        ("y", float("nan"), "1 visible ones lie outside"),
+    ],
+)
+def test_landmarks_that_do_not_fit(tmp_path: Path, column: str, value: float, message: str) -> None:
+    bad = annotated_split(4)
+    assert bad.landmarks is not None
+    bad.landmarks.loc[2, column] = value
+    with pytest.raises(ClearfiltersError) as caught:
+        write(tmp_path / "store", bad, annotated_split(4))
+    assert "dataset train: landmarks" in str(caught.value) and message in str(caught.value)
+    assert not (tmp_path / "store").exists()
+
+
+def test_landmarks_without_a_column(tmp_path: Path) -> None:
+    bad = annotated_split(4)
+    assert bad.landmarks is not None
+    bad = replace(bad, landmarks=bad.landmarks.drop(columns="visible"))
+    with pytest.raises(ClearfiltersError, match="have the columns"):
+        write(tmp_path / "store", bad, annotated_split(4))
+
+
+def test_splits_that_are_annotated_differently(tmp_path: Path) -> None:
+    with pytest.raises(ClearfiltersError, match="expected the same"):
+        write(tmp_path / "store", annotated_split(4), random_split(4))
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("file", ["masks.npy", "parts.npz", "landmarks.csv"])
+def test_a_damaged_annotation_is_named(tmp_path: Path, file: str) -> None:
+    write(tmp_path, annotated_split(9), annotated_split(4))
+    path = tmp_path / "train" / file
+    content = path.read_bytes()
+    for damaged in (content[: len(content) // 2], b"", None):
+        if damaged is None:
+            path.unlink()
+        else:
+            path.write_bytes(damaged)
+        with pytest.raises(ClearfiltersError) as caught:
+            read_split(tmp_path, "train", annotations=True)
+        assert str(path) in str(caught.value) or "landmarks" in str(caught.value)
+        read_split(tmp_path, "train")
+
+
+def test_images_that_lie_in_their_place_are_not_copied(tmp_path: Path) -> None:
+    train, test = random_split(2500), random_split(4)
+    path = tmp_path / "train/images.npy"
+    path.parent.mkdir()
+    np.save(path, train.images)
+    before = path.stat().st_ino
+    mapped = np.load(path, mmap_mode="r")
+    write(tmp_path, Split(mapped, train.labels), test)
+    assert path.stat().st_ino == before
+    meta = read_meta(tmp_path)
+    # Counted in pieces, since it is memory-mapped; NumPy at once.
+    np.testing.assert_allclose(meta.mean, (train.images / 255).mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(meta.std, (train.images / 255).std(axis=(0, 1, 2)), rtol=1e-12)

@@ -10,8 +10,9 @@ import numpy as np
 from torchvision.datasets import CIFAR10
 
 from clearfilters.artifacts import file_sha256
-from clearfilters.data.store import Split
+from clearfilters.data.store import RawData, Split
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params import Cifar10Params
 
 FOLDER = CIFAR10.base_folder
 CLASSES = [
@@ -105,6 +106,18 @@ def fetch(root: Path) -> None:
             f"{root / FOLDER}: not there, and the download failed ({error}); put the official "
             f"`{FOLDER}` folder there by hand"
         ) from None
+
+
+def read_raw(data: Cifar10Params, raw: Path, out: Path, *, download: bool) -> RawData:
+    """CIFAR-10 below the folder `raw`, for the processed store; errors as `read_cifar10`."""
+    splits, sha256 = read_cifar10(raw, verify=data.verify, download=download)
+    return RawData(
+        splits=splits,
+        classes=CLASSES,
+        source=FOLDER,
+        raw_sha256=sha256,
+        verified=data.verify,
+    )
 
 
 def read_cifar10(

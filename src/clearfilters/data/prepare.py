@@ -1,9 +1,22 @@
 """From raw files to the processed store."""
 
+from importlib import import_module
 from pathlib import Path
 
-from clearfilters.data.store import write_store
-from clearfilters.params import DatasetParams, DigitsParams
+from clearfilters.data.store import RawData, write_store
+from clearfilters.params import DatasetParams
+
+# The reader of each format. Each module offers read_raw(data, raw, out, download=...) -> RawData;
+# only the one asked for is imported, so that a store depends on no other reader.
+READERS: dict[str, str] = {
+    "digits": "clearfilters.data.digits",
+    "cifar10": "clearfilters.data.cifar",
+    "animals": "clearfilters.data.embedded_animals",
+    "voc-parts": "clearfilters.data.voc_parts",
+    "imagefolder": "clearfilters.data.imagefolder",
+    "cub": "clearfilters.data.cub",
+    "ilsvrc-parts": "clearfilters.data.ilsvrc_parts",
+}
 
 
 def prepare(data: DatasetParams, raw: Path, out: Path, *, download: bool) -> None:
@@ -18,24 +31,17 @@ def prepare(data: DatasetParams, raw: Path, out: Path, *, download: bool) -> Non
     Raises:
         ClearfiltersError: if the raw files are missing or malformed.
     """
-    sha256: dict[str, str] = {}
-    if isinstance(data, DigitsParams):
-        from clearfilters.data import digits
-
-        splits = digits.read_digits(test_fraction=data.test_fraction, split_seed=data.split_seed)
-        classes, source, verified = digits.CLASSES, "scikit-learn load_digits", True
-    else:
-        from clearfilters.data import cifar
-
-        splits, sha256 = cifar.read_cifar10(raw, verify=data.verify, download=download)
-        classes, source, verified = cifar.CLASSES, "cifar-10-batches-py", data.verify
+    reader = import_module(READERS[data.format])
+    found: RawData = reader.read_raw(data, raw, out, download=download)
     write_store(
         out,
-        splits,
+        found.splits,
         dataset=data.format,
-        source=source,
+        source=found.source,
         note=data.note,
-        classes=classes,
-        raw_sha256=sha256,
-        verified=verified,
+        classes=found.classes,
+        raw_sha256=found.raw_sha256,
+        verified=found.verified,
+        skipped=found.skipped,
+        masks_note=found.masks_note,
     )

@@ -4,27 +4,73 @@
   sha256 of the raw inputs, whether they were verified
 - `<root>/<split>/images.npy`: uint8 (N, H, W, 3), memory-mapped when read
 - `<root>/<split>/labels.npy`: int64 (N,)
+
+and where the source has them (`StoreMeta.annotations` says which)
+
+- `<root>/<split>/masks.npy`: bool (N, H, W), memory-mapped when read
+- `<root>/<split>/parts.npz`: part -> bool (N, H, W)
+- `<root>/<split>/landmarks.csv`: image, landmark, x, y, visible
 """
 
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from clearfilters.artifacts import atomic_path, read_json, write_json
 from clearfilters.errors import ClearfiltersError
 
 SPLITS = ("train", "test")
+# A kind of annotation and its file, in the order of the fields of `Split`.
+ANNOTATION_FILES = {"masks": "masks.npy", "parts": "parts.npz", "landmarks": "landmarks.csv"}
+LANDMARK_COLUMNS = ["image", "landmark", "x", "y", "visible"]
+# Images of a memory-mapped split that are counted at once.
+COUNTED_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 (N, H, W, 3) and labels int64 (N,) in [0, C)."""
+    """Images, labels, and what the source annotates on them.
+
+    Attributes:
+        images: uint8 (N, H, W, 3).
+        labels: int64 (N,) in [0, C).
+        masks: the object, bool (N, H, W); None where the source has none. A thin object may lose
+            its last pixel when it is made smaller, so a mask may be empty.
+        parts: name -> bool (N, H, W), empty where an object lacks the part.
+        landmarks: a row per landmark with the columns `LANDMARK_COLUMNS`: image (row in the split),
+            landmark (its name), x, y (float, in pixels of the stored image; pixel i covers
+            [i, i + 1], so its centre is i + 0.5) and visible (bool; where it is false, x and y mean
+            nothing).
+    """
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
+    masks: npt.NDArray[np.bool_] | None = None
+    parts: Mapping[str, npt.NDArray[np.bool_]] | None = None
+    landmarks: pd.DataFrame | None = None
+
+    def annotations(self) -> list[str]:
+        """The kinds of annotation it has: keys of ANNOTATION_FILES."""
+        return [kind for kind in ANNOTATION_FILES if getattr(self, kind) is not None]
+
+
+@dataclass(frozen=True)
+class RawData:
+    """What a reader of raw files found; `StoreMeta` says what each entry is."""
+
+    splits: dict[str, Split]
+    classes: list[str]
+    source: str
+    raw_sha256: dict[str, str]
+    verified: bool
+    skipped: dict[str, int] = field(default_factory=dict)
+    masks_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,7 +78,9 @@ class StoreMeta:
     """What the store holds and where it comes from.
 
     `image_size` is the side of the square images in pixels; `mean` and `std` are per channel, in
-    [0, 1].
+    [0, 1]. `annotations` are the kinds that both splits have, `skipped` counts what the source
+    holds and the store does not, by reason, and `masks_note` says how the masks were obtained.
+    These three are left out of meta.json where they are empty.
     """
 
     dataset: str
@@ -45,13 +93,17 @@ class StoreMeta:
     std: list[float]
     raw_sha256: dict[str, str]
     verified: bool
+    annotations: list[str] = field(default_factory=list)
+    skipped: dict[str, int] = field(default_factory=dict)
+    masks_note: str = ""
 
 
 def check_split(name: str, split: Split, num_classes: int) -> None:
     """Refuse arrays that do not fit together.
 
     Raises:
-        ClearfiltersError: for a wrong shape or type, an empty split or labels out of range.
+        ClearfiltersError: for a wrong shape or type, an empty split, labels out of range or
+            landmarks outside their image.
     """
     images, labels = split.images, split.labels
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
@@ -69,6 +121,66 @@ def check_split(name: str, split: Split, num_classes: int) -> None:
             f"{name}: {len(bad)} labels out of range, the first is {bad[0]}; expected 0 to "
             f"{num_classes - 1}; check the raw files"
         )
+    if split.masks is not None:
+        _check_masks(f"{name}: masks", split.masks, images)
+    for part, masks in (split.parts or {}).items():
+        _check_masks(f"{name}: part `{part}`", masks, images)
+    if split.landmarks is not None:
+        _check_landmarks(f"{name}: landmarks", split.landmarks, images)
+
+
+def _check_masks(name: str, masks: npt.NDArray[Any], images: npt.NDArray[np.uint8]) -> None:
+    if masks.dtype != np.bool_ or masks.shape != images.shape[:3]:
+        raise ClearfiltersError(
+            f"{name} are {masks.dtype} {masks.shape}; expected bool {images.shape[:3]}, as the "
+            "images; prepare the data again"
+        )
+
+
+def _check_landmarks(name: str, table: pd.DataFrame, images: npt.NDArray[np.uint8]) -> None:
+    if list(table.columns) != LANDMARK_COLUMNS or table["visible"].dtype != np.bool_:
+        raise ClearfiltersError(
+            f"{name} have the columns {dict(table.dtypes)}; expected {LANDMARK_COLUMNS}, the last "
+            "of them bool; prepare the data again"
+        )
+    count, height, width = images.shape[:3]
+    if not table["image"].isin(range(count)).all():
+        raise ClearfiltersError(
+            f"{name} name images {table['image'].min()} to {table['image'].max()}; expected rows "
+            f"of the split, 0 to {count - 1}; prepare the data again"
+        )
+    shown = table[table["visible"]]
+    outside = shown[~(shown["x"].between(0, width) & shown["y"].between(0, height))]
+    if len(outside):
+        first = outside.iloc[0]
+        raise ClearfiltersError(
+            f"{name}: {len(outside)} visible ones lie outside their image, the first is "
+            f"`{first['landmark']}` of image {first['image']} at ({first['x']}, {first['y']}); "
+            f"expected 0 to {width} and 0 to {height}; check the raw files"
+        )
+
+
+def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel, of values in [0, 1].
+
+    Args:
+        images: uint8 (N, H, W, 3). Where they are memory-mapped, values are counted a few images
+            at a time, since NumPy's deviation takes eight bytes a pixel.
+    """
+    if not isinstance(images, np.memmap):
+        return (
+            [float(images[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
+            [float(images[..., c].std(dtype=np.float64)) / 255 for c in range(3)],
+        )
+    counts = np.zeros((3, 256), np.int64)
+    for start in range(0, len(images), COUNTED_AT_ONCE):
+        some = images[start : start + COUNTED_AT_ONCE]
+        for c in range(3):
+            counts[c] += np.bincount(some[..., c].ravel(), minlength=256)
+    values, shares = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)
+    mean = shares @ values
+    std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
+    return mean.tolist(), std.tolist()
 
 
 def write_store(
@@ -81,28 +193,75 @@ def write_store(
     classes: list[str],
     raw_sha256: dict[str, str],
     verified: bool,
+    skipped: dict[str, int] | None = None,
+    masks_note: str = "",
 ) -> None:
-    """Check and write all splits; `meta.json` comes last, so it marks a complete store."""
+    """Check and write all splits; `meta.json` comes last, so it marks a complete store.
+
+    Raises:
+        ClearfiltersError: see `check_split`; also if the splits are annotated differently.
+    """
     for name in SPLITS:
         check_split(f"{dataset} {name}", splits[name], len(classes))
+    annotations = splits["train"].annotations()
+    if splits["test"].annotations() != annotations:
+        raise ClearfiltersError(
+            f"{dataset}: the training split has {annotations}, the test split "
+            f"{splits['test'].annotations()}; expected the same; check the raw files"
+        )
+    (root / "meta.json").unlink(missing_ok=True)
     for name in SPLITS:
-        for part, array in (("images", splits[name].images), ("labels", splits[name].labels)):
-            with atomic_path(root / name / f"{part}.npy") as temporary:
-                np.save(temporary, array)
-    pixels = splits["train"].images
-    meta = StoreMeta(
-        dataset=dataset,
-        source=source,
-        note=note,
-        classes=classes,
-        counts={name: len(splits[name].labels) for name in SPLITS},
-        image_size=pixels.shape[1],
-        mean=[float(pixels[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
-        std=[float(pixels[..., c].std(dtype=np.float64)) / 255 for c in range(3)],
-        raw_sha256=raw_sha256,
-        verified=verified,
+        _write_split(root / name, splits[name])
+    mean, std = channel_statistics(splits["train"].images)
+    meta = asdict(
+        StoreMeta(
+            dataset=dataset,
+            source=source,
+            note=note,
+            classes=classes,
+            counts={name: len(splits[name].labels) for name in SPLITS},
+            image_size=splits["train"].images.shape[1],
+            mean=mean,
+            std=std,
+            raw_sha256=raw_sha256,
+            verified=verified,
+            annotations=annotations,
+            skipped=skipped or {},
+            masks_note=masks_note,
+        )
     )
-    write_json(root / "meta.json", asdict(meta))
+    for key in ("annotations", "skipped", "masks_note"):
+        if not meta[key]:
+            del meta[key]
+    write_json(root / "meta.json", meta)
+
+
+def _write_split(folder: Path, split: Split) -> None:
+    for part, array in (("images", split.images), ("labels", split.labels), ("masks", split.masks)):
+        path = folder / f"{part}.npy"
+        if array is not None and not _lies_at(array, path):
+            with atomic_path(path) as temporary:
+                np.save(temporary, array)
+    if split.parts is not None:
+        with atomic_path(folder / ANNOTATION_FILES["parts"]) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **split.parts)
+    if split.landmarks is not None:
+        with atomic_path(folder / ANNOTATION_FILES["landmarks"]) as temporary:
+            split.landmarks.to_csv(temporary, index=False)
+    # Of a store that lay here before.
+    for kind, file in ANNOTATION_FILES.items():
+        if kind not in split.annotations():
+            (folder / file).unlink(missing_ok=True)
+
+
+def _lies_at(array: npt.NDArray[Any], path: Path) -> bool:
+    """Whether an array is the memory-mapped file itself, as a reader of big data wrote it."""
+    return (
+        isinstance(array, np.memmap)
+        and array.filename is not None
+        and path.exists()
+        and os.path.samefile(array.filename, path)
+    )
 
 
 def read_meta(root: Path) -> StoreMeta:
@@ -120,21 +279,40 @@ def read_meta(root: Path) -> StoreMeta:
         ) from None
 
 
-def read_split(root: Path, name: str) -> Split:
-    """One split, images memory-mapped.
+def read_split(root: Path, name: str, *, annotations: bool = False) -> Split:
+    """One split, images and masks memory-mapped.
+
+    Args:
+        root: the store's folder.
+        name: of the split.
+        annotations: also read the masks, parts and landmarks that the store has. All parts are
+            held in memory.
 
     Raises:
         ClearfiltersError: if a file is missing or truncated, or the arrays do not fit together.
     """
-    arrays = []
-    for part in ("images", "labels"):
-        path = root / name / f"{part}.npy"
-        try:
-            arrays.append(np.load(path, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError) as error:
-            raise ClearfiltersError(
-                f"{path}: cannot be read ({error}); delete {root} and run `snakemake data` again"
-            ) from None
-    split = Split(*arrays)
-    check_split(f"{root / name}", split, len(read_meta(root).classes))
+    meta = read_meta(root)
+    kinds = meta.annotations if annotations else []
+    folder = root / name
+    split = Split(
+        images=_read(folder / "images.npy", root),
+        labels=_read(folder / "labels.npy", root),
+        **{kind: _read(folder / ANNOTATION_FILES[kind], root) for kind in kinds},
+    )
+    check_split(f"{folder}", split, len(meta.classes))
     return split
+
+
+def _read(path: Path, root: Path) -> Any:
+    """An array, a dictionary of arrays or a table of landmarks, by the file's suffix."""
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(path)
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as content:
+                return dict(content)
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged file may raise anything
+        raise ClearfiltersError(
+            f"{path}: cannot be read ({error}); delete {root} and run `snakemake data` again"
+        ) from None

@@ -1,0 +1,31 @@
+"""The embedded animals: rendered in the layout of Pascal VOC, then read as the real ones are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from clearfilters.data.animals.style import Style
+from clearfilters.data.animals.voc_layout import write_voc
+from clearfilters.data.store import RawData
+from clearfilters.data.voc_parts import FOLDER, read_devkit
+from clearfilters.params import AnimalsParams
+
+RENDERED = "animals"
+
+
+def read_raw(data: AnimalsParams, raw: Path, out: Path, *, download: bool) -> RawData:
+    """Render the animals to `raw`/animals/VOC2010 and read them from there.
+
+    Raises:
+        ClearfiltersError: if that folder exists and was not rendered, or see `read_devkit`.
+    """
+    style = data.style.model_dump()
+    ranges = {name: tuple(style[name]) for name in ("object_scale", "exposure")}
+    write_voc(
+        raw / RENDERED,
+        seed=data.seed,
+        style=Style(**{**style, **ranges}),
+        images_per_class=data.images_per_class,
+        jpeg_quality=data.jpeg_quality,
+    )
+    found = read_devkit(raw / RENDERED / FOLDER, data)
+    return replace(found, source="rendered animals in the layout of Pascal VOC", verified=True)

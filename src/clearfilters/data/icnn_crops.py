@@ -1,0 +1,280 @@
+"""The interpretable-CNN papers' preparation (specification interpretable_cnn.md, section 3).
+
+Each object's box, cut out and stretched to a square; one category against background images, or
+several categories; training and validation chosen by index, evenly spaced. The validation images
+are what the papers test on, so they are the split `test`.
+
+Coordinates are in pixels and continuous: pixel i covers [i, i + 1], its centre is i + 0.5.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from PIL import Image
+
+from clearfilters.data.raw_files import RawFiles
+from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, Split
+from clearfilters.errors import ClearfiltersError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg")
+
+OUTSIDE_BOX = "landmarks outside their object's box"
+TOO_SMALL = "objects whose box is too small"
+
+
+class Box(NamedTuple):
+    """Columns left to right and rows top to bottom; it may reach beyond the image."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def area(self) -> float:
+        """In square pixels; 0 for a box whose sides are the wrong way round."""
+        return max(self.right - self.left, 0.0) * max(self.bottom - self.top, 0.0)
+
+
+class Landmark(NamedTuple):
+    """A point of the image; where it is not visible, x and y mean nothing."""
+
+    name: str
+    x: float
+    y: float
+    visible: bool
+
+
+class Row(NamedTuple):
+    """One stored image: the index of its object, and whether it is mirrored."""
+
+    object_index: int
+    flipped: bool
+
+
+@dataclass(frozen=True)
+class BoxedObject:
+    """An object of class `label` in the image `name` of `files`; no box means the whole image.
+
+    A landmark with several instances stands in `landmarks` once for each.
+    """
+
+    files: RawFiles
+    name: str
+    label: int
+    box: Box | None = None
+    landmarks: list[Landmark] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        """The image's file."""
+        return self.files.folder / self.name
+
+
+def round_half_up(value: float) -> int:
+    """MATLAB's round, of numbers that are not negative."""
+    return math.floor(value + 0.5)
+
+
+def training_indices(count: int, share: float) -> list[int]:
+    """Which of `count` things are for training: round(linspace(1, count, round(share count))).
+
+    Returns:
+        Ascending indices, counted from 0, the last one included; all others are for validation.
+    """
+    chosen = round_half_up(share * count)
+    if chosen <= 1:
+        return [count - 1] * chosen
+    # In whole numbers, so that halves are exact: i (count - 1) / (chosen - 1), rounded half up.
+    steps = chosen - 1
+    return [(2 * i * (count - 1) + steps) // (2 * steps) for i in range(chosen)]
+
+
+def positives_for(negatives: int, share: float) -> int:
+    """How many positive images make up `share` of all beside so many negative ones."""
+    return round_half_up(share / (1 - share) * negatives)
+
+
+def tile(count: int, minimum: int, maximum: int | None) -> list[Row]:
+    """Each of `count` objects plain and mirrored, in order, and this list again and again.
+
+    Args:
+        count: of objects, at least 1.
+        minimum: images; a shorter list is repeated and cut off there.
+        maximum: images; a longer list is cut off there. None for no limit.
+    """
+    once = [Row(index, flipped) for index in range(count) for flipped in (False, True)]
+    wanted = max(len(once), minimum)
+    if maximum is not None:
+        wanted = min(wanted, maximum)
+    return [once[i % len(once)] for i in range(wanted)]
+
+
+def split_rows(rows: Iterable[Row], training: Iterable[int]) -> dict[str, list[Row]]:
+    """All images of the objects `training` in the split `train`, all others in `test`."""
+    chosen = set(training)
+    found: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    for row in rows:
+        found["train" if row.object_index in chosen else "test"].append(row)
+    return found
+
+
+def single_category_rows(
+    objects: int, negatives: int, *, positive_share: float, train_share: float
+) -> dict[str, list[Row]]:
+    """The images of one category against background images (section 3.1).
+
+    Objects are tiled until they make up `positive_share` of all; with more objects than that, the
+    last ones are lost, as in the authors' code. Negatives are taken once, not mirrored.
+
+    Returns:
+        Split -> rows; indices run over the objects, then over the negatives.
+    """
+    wanted = positives_for(negatives, positive_share)
+    positive = split_rows(
+        tile(objects, wanted, wanted) if objects else [], training_indices(objects, train_share)
+    )
+    negative = split_rows(
+        [Row(index, False) for index in range(negatives)], training_indices(negatives, train_share)
+    )
+    return {split: positive[split] + shifted(negative[split], objects) for split in SPLITS}
+
+
+def multi_category_rows(
+    counts: Sequence[int], *, minimum: int, maximum: int | None, train_share: float
+) -> dict[str, list[Row]]:
+    """The images of several categories (section 3.3), `minimum` to `maximum` of each.
+
+    The authors split the tiled list, so that validation images are copies and mirror images of
+    training images; here each category's objects are split before they are tiled.
+
+    Args:
+        counts: objects of each category.
+        minimum: see `tile`.
+        maximum: see `tile`.
+        train_share: of each category's objects.
+
+    Returns:
+        Split -> rows; indices run over the objects of the first category, then of the second, ...
+    """
+    found: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    first = 0
+    for count in counts:
+        rows = split_rows(tile(count, minimum, maximum), training_indices(count, train_share))
+        for split in SPLITS:
+            found[split] += shifted(rows[split], first)
+        first += count
+    return found
+
+
+def shifted(rows: Iterable[Row], by: int) -> list[Row]:
+    """The same rows of objects whose indices start at `by`."""
+    return [Row(row.object_index + by, row.flipped) for row in rows]
+
+
+def large_enough(objects: Sequence[BoxedObject], min_area: float) -> list[BoxedObject]:
+    """The objects whose box, as annotated, has at least `min_area` square pixels."""
+    return [found for found in objects if found.box is None or found.box.area >= min_area]
+
+
+def read_negatives(folder: Path) -> list[BoxedObject]:
+    """The background images (JPEG) of a folder by name, whole, with label 0.
+
+    Raises:
+        ClearfiltersError: if there are none.
+    """
+    files = RawFiles(folder)
+    names = sorted(path.name for path in folder.glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not names:
+        raise ClearfiltersError(
+            f"{folder}: no images in it; expected background images that end in "
+            f"{' or '.join(IMAGE_SUFFIXES)}; docs/data.md says where they come from"
+        )
+    return [BoxedObject(files, name, label=0) for name in names]
+
+
+def pixels_of(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """First column and row, and the ones after the last, of a box cut off at the image's edges.
+
+    Raises:
+        ClearfiltersError: if nothing is left.
+    """
+    left, right = max(round_half_up(box.left), 0), min(round_half_up(box.right), width)
+    top, bottom = max(round_half_up(box.top), 0), min(round_half_up(box.bottom), height)
+    if left >= right or top >= bottom:
+        raise ClearfiltersError(
+            f"the box {tuple(box)} (left, top, right, bottom) has no area in an image of {width} x "
+            f"{height} pixels; expected at least one pixel each way; correct it"
+        )
+    return left, top, right, bottom
+
+
+def stretch(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """An image uint8 (H, W, 3) resized to (size, size, 3), its proportions not kept.
+
+    Bilinear, with a triangle as wide as a pixel of the coarser of both grids, as MATLAB's imresize.
+    """
+    return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def build_split(
+    objects: Sequence[BoxedObject], rows: Sequence[Row], size: int
+) -> tuple[Split, Counter[str]]:
+    """Read and cut the objects that the rows name, each once.
+
+    Returns:
+        The split, one image per row, and counts of what was left out. An object's landmarks stand
+        at its first image that is not mirrored, and at no copy, so that what is measured on
+        landmarks sees each object once; one outside the box is not visible.
+
+    Raises:
+        ClearfiltersError: if an image is absent or damaged, a box has no area or a visible landmark
+            lies outside the image.
+    """
+    images = np.empty((len(rows), size, size, 3), np.uint8)
+    labels = np.array([objects[row.object_index].label for row in rows], np.int64)
+    landmarks: list[tuple[int, str, float, float, bool]] = []
+    skipped: Counter[str] = Counter()
+    uses: dict[int, list[int]] = {}
+    for position, row in enumerate(rows):
+        uses.setdefault(row.object_index, []).append(position)
+    for index, positions in uses.items():
+        found = objects[index]
+        image = found.files.read_image(found.name)
+        height, width = image.shape[:2]
+        _check_landmarks(found, width, height)
+        box = found.box or Box(0, 0, width, height)
+        try:
+            left, top, right, bottom = pixels_of(box, width, height)
+        except ClearfiltersError as error:
+            raise ClearfiltersError(f"{found.path}: {error}") from None
+        crop = stretch(image[top:bottom, left:right], size)
+        for position in positions:
+            images[position] = crop[:, ::-1] if rows[position].flipped else crop
+        first = next((position for position in positions if not rows[position].flipped), None)
+        if first is None:
+            continue
+        for name, x, y, visible in found.landmarks:
+            inside = left <= x <= right and top <= y <= bottom
+            skipped[OUTSIDE_BOX] += visible and not inside
+            x, y = (x - left) * size / (right - left), (y - top) * size / (bottom - top)
+            landmarks.append((first, name, x, y, visible and inside))
+    table = pd.DataFrame(landmarks, columns=LANDMARK_COLUMNS)
+    table = table.astype({"image": np.int64, "x": float, "y": float, "visible": bool})
+    return Split(images, labels, landmarks=table), skipped
+
+
+def _check_landmarks(found: BoxedObject, width: int, height: int) -> None:
+    for name, x, y, visible in found.landmarks:
+        if visible and not (0 <= x <= width and 0 <= y <= height):
+            raise ClearfiltersError(
+                f"{found.path}: its landmark `{name}` lies at ({x:g}, {y:g}), outside the image of "
+                f"{width} x {height} pixels; take images and annotations from the same release"
+            )

@@ -1,0 +1,56 @@
+"""Raw files, read with one checksum over all of them, and images decoded from them."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from clearfilters.errors import ClearfiltersError
+
+
+class RawFiles:
+    """Reads files of a folder and remembers one SHA-256 of their names and contents."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._read: dict[str, str] = {}
+
+    def read(self, name: str) -> bytes:
+        """The content of the file `name`, relative to the folder.
+
+        Raises:
+            ClearfiltersError: if it cannot be read.
+        """
+        path = self.folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ClearfiltersError(
+                f"{path}: {error.strerror}; docs/data.md says what belongs there"
+            ) from None
+        self._read[name] = hashlib.sha256(content).hexdigest()
+        return content
+
+    def read_image(self, name: str) -> npt.NDArray[np.uint8]:
+        """The image in the file `name` as RGB, uint8 (H, W, 3).
+
+        Raises:
+            ClearfiltersError: if it cannot be read, is truncated, or is no image.
+        """
+        content = self.read(name)
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                return np.array(image.convert("RGB"))
+        except Exception as error:  # a damaged image may raise anything
+            raise ClearfiltersError(
+                f"{self.folder / name}: cannot be decoded ({error}); expected a whole image; fetch "
+                "the file again"
+            ) from None
+
+    def sha256(self) -> str:
+        """SHA-256 (hex) of what `sha256sum` prints for the files read so far, ordered by name."""
+        lines = "".join(f"{self._read[name]}  {name}\n" for name in sorted(self._read))
+        return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,402 @@
+"""Pascal VOC 2010 with Pascal-Part: a square crop of each object, its mask and its merged parts.
+
+The gate papers' preparation (specification, "VOC preparation"; Pascal-Part: Chen et al. 2014).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from clearfilters.artifacts import file_sha256
+from clearfilters.data.archives import fetch
+from clearfilters.data.crops import (
+    Mask,
+    bounding_box,
+    crop_image,
+    crop_mask,
+    crop_points,
+    square_box,
+)
+from clearfilters.data.matfiles import read_mat
+from clearfilters.data.raw_files import RawFiles
+from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, RawData, Split
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import ObjectCropParams, VocPartsParams
+
+FOLDER = "VOC2010"
+IMAGES = "JPEGImages"
+ANNOTATIONS = "Annotations_Part"
+LISTED = "ImageSets/Main/trainval.txt"
+
+# Merged part -> Pascal-Part's names, by class. Tails of cow, horse and sheep belong to none.
+PARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "bird": {
+        "HEAD": ("head", "leye", "reye", "beak"),
+        "TORSO": ("torso", "neck", "lwing", "rwing"),
+        "BLIMB": ("lleg", "rleg", "lfoot", "rfoot"),
+        "TAIL": ("tail",),
+    },
+    "cat": {
+        "HEAD": ("head", "leye", "reye", "lear", "rear", "nose"),
+        "TORSO": ("torso", "neck"),
+        "FLIMB": ("lfleg", "rfleg", "lfpa", "rfpa"),
+        "BLIMB": ("lbleg", "rbleg", "lbpa", "rbpa"),
+        "TAIL": ("tail",),
+    },
+    "cow": {
+        "HEAD": ("head", "leye", "reye", "lear", "rear", "muzzle", "lhorn", "rhorn"),
+        "TORSO": ("torso", "neck"),
+        "FLIMB": ("lfuleg", "lflleg", "rfuleg", "rflleg"),
+        "BLIMB": ("lbuleg", "lblleg", "rbuleg", "rblleg"),
+    },
+    "dog": {
+        "HEAD": ("head", "leye", "reye", "lear", "rear", "nose", "muzzle"),
+        "TORSO": ("torso", "neck"),
+        "FLIMB": ("lfleg", "rfleg", "lfpa", "rfpa"),
+        "BLIMB": ("lbleg", "rbleg", "lbpa", "rbpa"),
+        "TAIL": ("tail",),
+    },
+    "horse": {
+        "HEAD": ("head", "leye", "reye", "lear", "rear", "muzzle"),
+        "TORSO": ("torso", "neck"),
+        "FLIMB": ("lfuleg", "lflleg", "lfho", "rfuleg", "rflleg", "rfho"),
+        "BLIMB": ("lbuleg", "lblleg", "lbho", "rbuleg", "rblleg", "rbho"),
+    },
+    "sheep": {
+        "HEAD": ("head", "leye", "reye", "lear", "rear", "muzzle", "lhorn", "rhorn"),
+        "TORSO": ("torso", "neck"),
+        "FLIMB": ("lfuleg", "lflleg", "rfuleg", "rflleg"),
+        "BLIMB": ("lbuleg", "lblleg", "rbuleg", "rblleg"),
+    },
+}
+MERGED_PARTS = ("HEAD", "TORSO", "FLIMB", "BLIMB", "TAIL")
+# Pascal-Part's parts whose boxes' centres are landmarks (ICNN, section 4.2).
+LANDMARKS = ("head", "neck", "torso")
+
+# The full release, and what it gives with six classes, a share of 0.7 and seed 0.
+RELEASE_IMAGES = 10103
+RELEASE_OBJECTS = {"bird": 978, "cat": 1132, "cow": 480, "dog": 1416, "horse": 624, "sheep": 714}
+RELEASE_SHARE, RELEASE_SEED = 0.7, 0
+RELEASE_SPLITS = {"train": 3644, "test": 1700}
+
+EMPTY_MASK = "objects with an empty mask"
+NOT_LISTED = "annotated images that trainval.txt does not list"
+
+
+@dataclass(frozen=True)
+class AnnotatedObject:
+    """An object's class, its mask, bool (H, W), and Pascal-Part's name of each part -> its mask."""
+
+    name: str
+    mask: Mask
+    parts: dict[str, Mask]
+
+
+@dataclass(frozen=True)
+class ObjectCrop:
+    """An object's square: image uint8 (S, S, 3), mask and merged parts bool (S, S).
+
+    `landmarks` has a row x, y for each of LANDMARKS, not finite where the object has none.
+    """
+
+    label: int
+    image: npt.NDArray[np.uint8]
+    mask: Mask
+    parts: dict[str, Mask]
+    landmarks: npt.NDArray[np.float64]
+
+
+def read_raw(data: VocPartsParams, raw: Path, out: Path, *, download: bool) -> RawData:
+    """The objects below `raw`/VOC2010, for the processed store.
+
+    Args:
+        data: which classes, size of the crops and split.
+        raw: the folder of all raw data.
+        out: unused.
+        download: fetch the images if they are absent; Pascal-Part publishes no checksum, so it is
+            never fetched.
+
+    Raises:
+        ClearfiltersError: see `read_devkit` and `archives.fetch`.
+    """
+    if download and not (raw / FOLDER / IMAGES).exists():
+        fetch(FOLDER, raw)
+    return read_devkit(raw / FOLDER, data)
+
+
+def read_devkit(root: Path, data: ObjectCropParams) -> RawData:
+    """Every object of the chosen classes in a VOC devkit with `Annotations_Part`.
+
+    Args:
+        root: the folder that holds JPEGImages, Annotations_Part and ImageSets.
+        data: which classes (their order gives the labels), size of the crops and split.
+
+    Returns:
+        Splits with masks, the parts MERGED_PARTS and the landmarks LANDMARKS, in the order of
+        trainval.txt; objects with an empty mask, and parts that belong to no merged part, are
+        skipped and counted.
+
+    Raises:
+        ClearfiltersError: if a file is missing or damaged, sizes differ, a class has no object in a
+            split, or the full release does not give its known numbers of objects.
+    """
+    names = listed_images(root)
+    chosen = training_images(names, data.train_share, data.split_seed)
+    members = {
+        "train": [name for name in names if name in chosen],
+        "test": [name for name in names if name not in chosen],
+    }
+    annotations, images = RawFiles(root / ANNOTATIONS), RawFiles(root / IMAGES)
+    skipped: Counter[str] = Counter()
+    splits, counts = {}, {}
+    for split in SPLITS:
+        splits[split] = stack_crops(read_crops(annotations, images, members[split], data, skipped))
+        counts[split] = Counter(str(data.classes[label]) for label in splits[split].labels)
+    annotated = len(list(annotations.folder.glob("*.mat")))
+    skipped[NOT_LISTED] = annotated - len(names)
+    full = len(names) == annotated == RELEASE_IMAGES
+    if full:
+        _check_release(root, counts, data)
+    return RawData(
+        splits=splits,
+        classes=list(data.classes),
+        source="Pascal VOC 2010 with Pascal-Part" + ("" if full else ", not the full release"),
+        raw_sha256={
+            f"{FOLDER}/{LISTED}": file_sha256(root / LISTED),
+            f"{FOLDER}/{ANNOTATIONS}": annotations.sha256(),
+            f"{FOLDER}/{IMAGES}": images.sha256(),
+        },
+        verified=full,
+        skipped={reason: count for reason, count in sorted(skipped.items()) if count},
+        masks_note=data.masks_note,
+    )
+
+
+def read_crops(
+    annotations: RawFiles,
+    images: RawFiles,
+    names: Sequence[str],
+    data: ObjectCropParams,
+    skipped: Counter[str],
+) -> list[ObjectCrop]:
+    """The objects of some images, cropped; what is left out is counted in `skipped`.
+
+    Raises:
+        ClearfiltersError: if a file is missing or damaged, sizes differ, or a class has no object.
+    """
+    crops = []
+    labels = {str(name): label for label, name in enumerate(data.classes)}
+    for name in names:
+        annotations.read(f"{name}.mat")
+        objects = read_annotation(annotations.folder / f"{name}.mat", list(labels))
+        kept = [found for found in objects if found.mask.any()]
+        skipped[EMPTY_MASK] += len(objects) - len(kept)
+        if not kept:
+            continue
+        image = images.read_image(f"{name}.jpg")
+        for found in kept:
+            _check_size(images.folder / f"{name}.jpg", image, found)
+            skipped.update(unmerged_parts(found))
+            crops.append(crop_object(image, found, labels[found.name], data.image_size))
+    present = {crop.label for crop in crops}
+    absent = [name for name, label in labels.items() if label not in present]
+    if absent:
+        raise ClearfiltersError(
+            f"{annotations.folder}: no {absent[0]} in the {len(names)} images of one split; "
+            "expected at least one of each class in both; leave the class out or add images"
+        )
+    return crops
+
+
+def listed_images(root: Path) -> list[str]:
+    """The images of trainval.txt, in its order.
+
+    Raises:
+        ClearfiltersError: if the list is missing, empty, or names an image twice or one whose
+            picture or annotation is absent.
+    """
+    path = root / LISTED
+    try:
+        names = path.read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClearfiltersError(
+            f"{path}: cannot be read ({error}); docs/data.md says where it comes from"
+        ) from None
+    if not names or len(set(names)) != len(names):
+        raise ClearfiltersError(
+            f"{path}: {len(names)} images, {len(set(names))} different ones; expected at least "
+            "one, and each once; fetch the file again"
+        )
+    for folder, suffix in ((IMAGES, "jpg"), (ANNOTATIONS, "mat")):
+        absent = [name for name in names if not (root / folder / f"{name}.{suffix}").is_file()]
+        if absent:
+            raise ClearfiltersError(
+                f"{root / folder / absent[0]}.{suffix}: no such file, though {LISTED} lists it "
+                f"({len(absent)} of {len(names)} are absent); docs/data.md says where they come "
+                "from"
+            )
+    return names
+
+
+def training_images(names: Sequence[str], share: float, seed: int) -> set[str]:
+    """The images whose objects are for training: the authors' draw.
+
+    It is `random.seed(seed)` and `random.sample` of the share, rounded down.
+    """
+    return set(Random(seed).sample(names, int(share * len(names))))
+
+
+def read_annotation(path: Path, classes: Sequence[str]) -> list[AnnotatedObject]:
+    """The objects of the chosen classes in a file of Pascal-Part.
+
+    Raises:
+        ClearfiltersError: if the file is missing or damaged, has no `anno.objects`, or a part's
+            mask is not as large as its object's.
+    """
+    found = []
+    anno = _field(read_mat(path), "anno", path)
+    for record in _structs(_field(anno, "objects", path), path):
+        name = _field(record, "class", path)
+        if name not in classes:
+            continue
+        mask = _mask(record, path)
+        parts: dict[str, Mask] = {}
+        for part in _structs(_field(record, "parts", path), path):
+            part_name, part_mask = _field(part, "part_name", path), _mask(part, path)
+            if part_mask.shape != mask.shape:
+                raise ClearfiltersError(
+                    f"{path}: the mask of part `{part_name}` of a {name} is {part_mask.shape}, the "
+                    f"object's is {mask.shape}; expected the same; fetch the file again"
+                )
+            parts[part_name] = parts.get(part_name, False) | part_mask
+        found.append(AnnotatedObject(name, mask, parts))
+    return found
+
+
+def _field(struct: Any, name: str, path: Path) -> Any:
+    if not isinstance(struct, dict) or name not in struct:
+        raise ClearfiltersError(
+            f"{path}: no `{name}` where one belongs; expected a file of Pascal-Part, with "
+            "anno.objects(i).class, .mask and .parts(j).part_name, .mask; fetch the file again"
+        )
+    return struct[name]
+
+
+def _structs(value: Any, path: Path) -> list[Any]:
+    """A struct array as a list, whether it has no, one or several elements."""
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, list):
+        return value
+    if np.size(value):
+        raise ClearfiltersError(
+            f"{path}: a {type(value).__name__} where a struct array belongs; expected a file of "
+            "Pascal-Part; fetch the file again"
+        )
+    return []
+
+
+def _mask(struct: dict[str, Any], path: Path) -> Mask:
+    mask = np.asarray(_field(struct, "mask", path))
+    if mask.dtype.kind not in "biuf":
+        raise ClearfiltersError(
+            f"{path}: a mask of type {mask.dtype}; expected numbers; fetch the file again"
+        )
+    return mask != 0
+
+
+def _check_size(path: Path, image: npt.NDArray[np.uint8], found: AnnotatedObject) -> None:
+    if found.mask.shape != image.shape[:2]:
+        raise ClearfiltersError(
+            f"{path}: the image is {image.shape[:2]} pixels (rows, columns), but its annotation "
+            f"has a mask of a {found.name} of {found.mask.shape}; expected the same; take both "
+            "from the same release"
+        )
+
+
+def merge_parts(found: AnnotatedObject) -> dict[str, Mask]:
+    """The union of an object's parts in each merged part that it has any of, bool (H, W)."""
+    merged = {}
+    for name, members in PARTS[found.name].items():
+        masks = [found.parts[member] for member in members if member in found.parts]
+        if masks:
+            merged[name] = np.any(masks, axis=0)
+    return merged
+
+
+def unmerged_parts(found: AnnotatedObject) -> list[str]:
+    """For each part that belongs to no merged part, what it is."""
+    merged = {member for members in PARTS[found.name].values() for member in members}
+    return [f"parts `{part}` of a {found.name}" for part in found.parts if part not in merged]
+
+
+def crop_object(
+    image: npt.NDArray[np.uint8], found: AnnotatedObject, label: int, size: int
+) -> ObjectCrop:
+    """The square around an object's mask, resized to `size`; `image` is uint8 (H, W, 3)."""
+    square = square_box(found.mask)
+    centres = np.full((len(LANDMARKS), 2), np.nan)
+    for row, name in enumerate(LANDMARKS):
+        if name in found.parts and found.parts[name].any():
+            left, top, width, height = bounding_box(found.parts[name])
+            centres[row] = left + width / 2, top + height / 2
+    return ObjectCrop(
+        label=label,
+        image=crop_image(image, square, size),
+        mask=crop_mask(found.mask, square, size),
+        parts={name: crop_mask(mask, square, size) for name, mask in merge_parts(found).items()},
+        landmarks=crop_points(centres, square, size),
+    )
+
+
+def stack_crops(crops: Sequence[ObjectCrop]) -> Split:
+    """At least one crop, all of one size, as one split; a landmark outside is not visible."""
+    masks = np.stack([crop.mask for crop in crops])
+    parts = {name: np.zeros_like(masks) for name in MERGED_PARTS}
+    for row, crop in enumerate(crops):
+        for name, mask in crop.parts.items():
+            parts[name][row] = mask
+    points = np.stack([crop.landmarks for crop in crops])
+    visible = ((points >= 0) & (points <= masks.shape[1])).all(axis=2).ravel()
+    columns = [
+        np.repeat(np.arange(len(crops)), len(LANDMARKS)),
+        list(LANDMARKS) * len(crops),
+        points[..., 0].ravel(),
+        points[..., 1].ravel(),
+        visible,
+    ]
+    return Split(
+        images=np.stack([crop.image for crop in crops]),
+        labels=np.array([crop.label for crop in crops], np.int64),
+        masks=masks,
+        parts=parts,
+        landmarks=pd.DataFrame(dict(zip(LANDMARK_COLUMNS, columns, strict=True))),
+    )
+
+
+def _check_release(root: Path, counts: dict[str, Counter[str]], data: ObjectCropParams) -> None:
+    """Compare with the numbers of the full release.
+
+    Raises:
+        ClearfiltersError: if they differ.
+    """
+    objects = dict(counts["train"] + counts["test"])
+    expected = {name: RELEASE_OBJECTS[name] for name in data.classes}
+    if objects != expected:
+        raise ClearfiltersError(
+            f"{root}: {objects} objects; the full release has {expected}; fetch Pascal-Part again"
+        )
+    splits = {split: found.total() for split, found in counts.items()}
+    papers = (data.train_share, data.split_seed) == (RELEASE_SHARE, RELEASE_SEED)
+    if papers and len(data.classes) == len(RELEASE_OBJECTS) and splits != RELEASE_SPLITS:
+        raise ClearfiltersError(
+            f"{root}: {splits} objects; the full release gives {RELEASE_SPLITS}; fetch "
+            f"{LISTED} again"
+        )
