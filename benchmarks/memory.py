@@ -21,11 +21,11 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.usual_loop import UsualLoop
 from clearfilters.data.store import read_split, write_store
+from clearfilters.training.inputs import to_device
 from clearfilters.training.loop import (
     evaluate,
     initial_state,
     make_deterministic,
-    to_device,
     train_epoch,
 )
 
@@ -36,8 +36,11 @@ CPU = torch.device("cpu")
 def _ours(batches: int, store: Path) -> None:
     make_deterministic()
     slice_ = workload.parameters("joint")
-    data = to_device(read_split(store, "train"), slice_.training.crop_padding, CPU)
-    test = to_device(read_split(store, "test"), 0, CPU)
+    training = slice_.training
+    data = to_device(
+        read_split(store, "train"), CPU, padding=training.crop_padding, flip=training.flip
+    )
+    test = to_device(read_split(store, "test"), CPU, padding=0, flip=False)
     state = initial_state(slice_, workload.network(), CPU)
     # All images stay resident; only the epoch is shorter.
     data = replace(data, labels=data.labels[: batches * workload.BATCH])

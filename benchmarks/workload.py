@@ -6,7 +6,8 @@ import torch
 from clearfilters.data.store import Split
 from clearfilters.models.registry import Classifier, build_classifier
 from clearfilters.params import TrainingSlice
-from clearfilters.training.loop import Data, State, initial_state, to_device
+from clearfilters.training.inputs import Images, to_device
+from clearfilters.training.loop import State, initial_state
 
 CLASSES = 10
 SIDE = 32
@@ -73,9 +74,11 @@ def network() -> Classifier:
     return build_classifier("resnet20", num_classes=CLASSES, width=None, mean=MEAN, std=STD)
 
 
-def our_training(scheme: str | None, count: int) -> tuple[State, Data]:
+def our_training(scheme: str | None, count: int) -> tuple[State, Images]:
     """Our state and data, ready for `train_epoch` on `count` images."""
     where = device()
     slice_ = parameters(scheme)
     state = initial_state(slice_, network(), where)
-    return state, to_device(random_split(count), slice_.training.crop_padding, where)
+    training = slice_.training
+    data = to_device(random_split(count), where, padding=training.crop_padding, flip=training.flip)
+    return state, data

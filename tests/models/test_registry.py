@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import NETWORKS, Classifier, build_classifier
+from clearfilters.models.registry import CIFAR_NETWORKS, Classifier, build_classifier
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 
@@ -16,7 +16,7 @@ def build(name: str, width: int | None = 4, num_classes: int = 7) -> Classifier:
     return build_classifier(name, num_classes=num_classes, width=width, mean=MEAN, std=STD).eval()
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(CIFAR_NETWORKS))
 def test_every_network_offers_what_the_gate_needs(name: str) -> None:
     model = build(name)
     images = torch.rand(2, 3, 32, 32)
@@ -41,7 +41,7 @@ def test_filters_at_the_published_width(name: str, filters: int) -> None:
     assert model.parts.last_conv.out_channels == filters
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", sorted(CIFAR_NETWORKS))
 def test_the_last_convolution_is_the_last_to_run(name: str) -> None:
     model = build(name)
     ran = []

@@ -20,7 +20,7 @@ from clearfilters.data.store import Split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
 from clearfilters.params import TrainingSlice
-from clearfilters.training import loop
+from clearfilters.training import inputs, loop
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
 
 CPU = torch.device("cpu")
@@ -42,10 +42,11 @@ def epoch(
     state: loop.State, parameters: TrainingSlice, store: Path, path: gates.Path, number: int = 0
 ) -> tuple[float, float]:
     """Train one epoch of the training split."""
-    data = loop.to_device(read_split(store, "train"), parameters.training.crop_padding, CPU)
-    return loop.train_epoch(
-        state, data, number, path, parameters.training, parameters.gate, parameters.seed
+    training = parameters.training
+    data = inputs.to_device(
+        read_split(store, "train"), CPU, padding=training.crop_padding, flip=training.flip
     )
+    return loop.train_epoch(state, data, number, path, training, parameters.gate, parameters.seed)
 
 
 def weights(state: loop.State) -> dict[str, torch.Tensor]:
@@ -200,13 +201,13 @@ def test_every_image_is_used_once_per_epoch(
 ) -> None:
     parameters = make_slice(batch_size=100)
     seen: list[list[int]] = []
-    original = loop.random_crop_flip
+    original = inputs.random_crop_flip
 
     def spy(padded: torch.Tensor, chosen: torch.Tensor, **options: Any) -> torch.Tensor:
         seen.append(chosen.tolist())
         return original(padded, chosen, **options)
 
-    monkeypatch.setattr(loop, "random_crop_flip", spy)
+    monkeypatch.setattr(inputs, "random_crop_flip", spy)
     state = start(parameters, digits_store)
     for number in range(2):
         epoch(state, parameters, digits_store, "std", number)
@@ -223,7 +224,8 @@ def test_evaluate_is_the_accuracy_of_the_std_path(
     state = start(parameters, digits_store)
     epoch(state, parameters, digits_store, "std")
     split = read_split(digits_store, "test")
-    found = loop.evaluate(state.model, loop.to_device(split, 0, CPU), "float32")
+    data = inputs.to_device(split, CPU, padding=0, flip=False)
+    found = loop.evaluate(state.model, data, "float32")
     images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
     answers = state.model.eval()(images).argmax(dim=1).numpy()
     assert found == pytest.approx((answers == split.labels).mean())
@@ -289,10 +291,10 @@ import json, os, signal, sys
 from pathlib import Path
 import torch
 from clearfilters.params import TrainingSlice
-from clearfilters.training import loop
+from clearfilters.training import inputs, loop
 
 torch.set_num_threads(1)
-original, calls = loop.random_crop_flip, 0
+original, calls = inputs.random_crop_flip, 0
 
 def killing(*arguments, **options):
     global calls
@@ -301,7 +303,7 @@ def killing(*arguments, **options):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(*arguments, **options)
 
-loop.random_crop_flip = killing
+inputs.random_crop_flip = killing
 parameters = TrainingSlice.model_validate(json.loads(sys.argv[1]))
 store, folder = Path(sys.argv[2]), Path(sys.argv[3])
 loop.train(parameters, store, folder / "checkpoint", folder / "resume.pt", torch.device("cpu"))
@@ -341,7 +343,7 @@ def test_killed_in_an_epoch_and_resumed_ends_as_if_left_alone(
 def test_a_resume_state_of_other_parameters_is_not_used(
     tmp_path: Path, digits_store: Path, make_slice: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):

@@ -49,6 +49,11 @@ class CifarAlexNet(nn.Module):
         assert isinstance(last, nn.Conv2d)
         return last
 
+    @property
+    def activations(self) -> list[nn.Module]:
+        """The ReLU of each convolution, in order."""
+        return [layer for layer in self.features if isinstance(layer, nn.ReLU)]
+
     def feature_maps(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, 32, 32) -> maps A (N, K, 4, 4) after the last ReLU."""
         maps: Tensor = self.features(images)

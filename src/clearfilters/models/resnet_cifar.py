@@ -13,6 +13,9 @@ class BasicBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
+        # One module per activation, so that hooks find each of them.
+        self.relu1 = nn.ReLU(inplace=True)
+        self.relu2 = nn.ReLU(inplace=True)
         self.stride = stride
         self.missing = out_channels - in_channels
 
@@ -27,10 +30,10 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, H/stride, W/stride), after the last ReLU."""
-        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        out = self.bn2(self.conv2(out))
+        out = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
         out += self.shortcut(x)
-        return F.relu(out, inplace=True)
+        activation: Tensor = self.relu2(out)
+        return activation
 
 
 class CifarResNet(nn.Module):
@@ -45,6 +48,7 @@ class CifarResNet(nn.Module):
         blocks_per_stage = (depth - 2) // 6
         self.conv = nn.Conv2d(3, width, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
         stages: list[BasicBlock] = []
         channels = width
         for stage in range(3):
@@ -66,7 +70,16 @@ class CifarResNet(nn.Module):
         assert isinstance(last, BasicBlock)
         return last.conv2
 
+    @property
+    def activations(self) -> list[nn.Module]:
+        """The ReLU of each convolution, in order; that of a second one follows the shortcut."""
+        found: list[nn.Module] = [self.relu]
+        for block in self.blocks:
+            assert isinstance(block, BasicBlock)
+            found += [block.relu1, block.relu2]
+        return found
+
     def feature_maps(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) -> maps A (N, K, H/4, W/4) after the last ReLU."""
-        maps: Tensor = self.blocks(F.relu(self.bn(self.conv(images)), inplace=True))
+        maps: Tensor = self.blocks(self.relu(self.bn(self.conv(images))))
         return maps

@@ -48,8 +48,20 @@ def save_checkpoint(
     parameters: TrainingSlice,
     store: StoreMeta,
     device: torch.device,
+    *,
+    pretrained: str | None = None,
 ) -> None:
     """Write `model.safetensors`, `history.csv` and, last, `meta.json`.
+
+    Args:
+        folder: where.
+        model: the trained network.
+        gate: G (C, K), if it has one.
+        history: a row per epoch.
+        parameters: everything that shaped it.
+        store: what it was trained on.
+        device: where it was trained.
+        pretrained: which weights a fine-tuned one started from, in words.
 
     Raises:
         ClearfiltersError: if a weight is NaN or infinite.
@@ -73,8 +85,9 @@ def save_checkpoint(
             "parameters": slice_,
             "parameters_hash": parameters_hash(slice_),
             "classes": store.classes,
-            "mean": store.mean,
-            "std": store.std,
+            # Pretrained weights bring the normalisation that they were trained with.
+            "mean": store.mean if pretrained is None else model.mean.flatten().tolist(),
+            "std": store.std if pretrained is None else model.std.flatten().tolist(),
             "image_size": store.image_size,
             "dataset": {
                 "name": store.dataset,
@@ -82,6 +95,7 @@ def save_checkpoint(
                 "verified": store.verified,
                 "counts": store.counts,
             },
+            **({} if pretrained is None else {"pretrained": pretrained}),
             "device": device_description(device),
             "packages": {name: version(name) for name in ("torch", "torchvision", "numpy")},
         },

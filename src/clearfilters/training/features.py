@@ -97,17 +97,23 @@ def record_features(
         {
             "parameters_hash": parameters_hash(slice_),
             "classes": meta["classes"],
-            "training": {
-                "epochs": slice_["training"]["epochs"],
-                "precision": slice_["training"]["precision"],
-                "device": meta["device"],
-                "packages": meta["packages"],
-                "dataset": meta["dataset"]["name"],
-                "dataset_note": dataset_note(meta["dataset"]),
-            },
+            "training": training_facts(meta),
             "device": device_description(device),
         },
     )
+
+
+def training_facts(meta: dict[str, Any]) -> dict[str, Any]:
+    """What every measurement says of the training, from a checkpoint's `meta.json`."""
+    training = meta["parameters"]["training"]
+    return {
+        "epochs": training["epochs"],
+        "precision": training["precision"],
+        "device": meta["device"],
+        "packages": meta["packages"],
+        "dataset": meta["dataset"]["name"],
+        "dataset_note": dataset_note(meta["dataset"]),
+    }
 
 
 def dataset_note(dataset: dict[str, Any]) -> str:

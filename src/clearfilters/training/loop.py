@@ -1,29 +1,28 @@
 """Training: one loop for STD, gate and joint epochs.
 
-The data set lives on the device as uint8; a batch is one gather. Nothing inside an epoch waits for
-the device. Random streams come from (seed, epoch), so a resumed run equals an uninterrupted one.
+The data set lives on the device and a batch is one gather (inputs.py). Nothing inside an epoch
+waits for the device. Random streams come from (seed, epoch), so a resumed run equals an
+uninterrupted one.
 """
 
 import math
 import os
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from clearfilters.artifacts import parameters_hash
-from clearfilters.data.augmentation import pad_images, random_crop_flip
-from clearfilters.data.store import Split, read_meta, read_split
+from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
+from clearfilters.models.pretrained import load_pretrained
 from clearfilters.models.registry import Classifier
 from clearfilters.params import GateParams, TrainingParams, TrainingSlice
 from clearfilters.training.checkpoint import (
@@ -32,30 +31,38 @@ from clearfilters.training.checkpoint import (
     save_checkpoint,
     save_resume_state,
 )
+from clearfilters.training.finetune import trained_part
+from clearfilters.training.inputs import Inputs, autocast, random_stream, to_device
 from clearfilters.training.schedules import lr_factor
 
-EVALUATION_BATCH = 1000  # images; only memory depends on it
+
+@dataclass
+class PathOptimizer:
+    """An optimizer of theta with its learning rate before the schedule."""
+
+    optimizer: torch.optim.Optimizer
+    lr: float
 
 
 @dataclass
 class State:
-    """All that changes during training. `feature_maps` is the model's, compiled if asked for."""
+    """All that changes during training. `feature_maps` is the model's, compiled if asked for.
+
+    `std_path` moves theta; in fine-tuning `gate_path` does so in gate epochs. The gate itself is
+    moved by `gate_optimizer`.
+    """
 
     model: Classifier
     feature_maps: Callable[[Tensor], Tensor]
-    optimizer: torch.optim.Optimizer
+    std_path: PathOptimizer
     gate: nn.Parameter | None
     gate_optimizer: torch.optim.Optimizer | None
+    gate_path: PathOptimizer | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Data:
-    """A split on the device: padded uint8 images (N, H + 2p, W + 2p, 3) and labels (N,)."""
-
-    images: Tensor
-    labels: Tensor
-    size: int
+    def optimizer_of(self, path: gates.Path) -> PathOptimizer:
+        """What moves theta in an epoch of this path."""
+        return self.gate_path if path == "gate" and self.gate_path else self.std_path
 
 
 def make_deterministic() -> None:
@@ -67,40 +74,43 @@ def make_deterministic() -> None:
 
 def stream(seed: int, epoch: int, device: torch.device) -> torch.Generator:
     """The random stream of one epoch (epoch -1: initialisation)."""
-    mixed = np.random.SeedSequence([seed, epoch + 1]).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(mixed) & (2**63 - 1))
+    return random_stream(device, seed, epoch + 1)
+
+
+def theta_optimizer(model: Classifier, training: TrainingParams, lr: float) -> PathOptimizer:
+    """An optimizer of all parameters of a model."""
+    if training.optimizer == "adam":
+        adam = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=training.weight_decay)
+        return PathOptimizer(adam, lr)
+    sgd = torch.optim.SGD(
+        model.parameters(), lr=lr, momentum=training.momentum, weight_decay=training.weight_decay
+    )
+    return PathOptimizer(sgd, lr)
 
 
 def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.device) -> State:
     """Network, gate and their optimizers before the first epoch."""
     model = model.to(device).to(memory_format=torch.channels_last)
     training = parameters.training
-    optimizer: torch.optim.Optimizer
-    if training.optimizer == "sgd":
-        optimizer = torch.optim.SGD(
-            model.parameters(),
-            lr=training.lr,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-        )
-    else:
-        optimizer = torch.optim.Adam(
-            model.parameters(), lr=training.lr, weight_decay=training.weight_decay
-        )
+    std_path = theta_optimizer(model, training, training.lr)
     maps = torch.compile(model.feature_maps) if training.compile else model.feature_maps
     method = parameters.gate
     if method is None:
-        return State(model, maps, optimizer, None, None)
+        return State(model, maps, std_path, None, None)
+    gate_path = None
+    if parameters.finetune is not None:
+        gate_path = theta_optimizer(model, training, parameters.finetune.gate_path_lr)
     num_classes, num_filters = model.head.weight.shape
     if method.fixed is not None:
         values = gates.fixed_gate(
             num_classes, num_filters, method.fixed.monopolized, method.fixed.shared
         )
         gate = nn.Parameter(values.to(device), requires_grad=False)
-        return State(model, maps, optimizer, gate, None)
+        return State(model, maps, std_path, gate, None, gate_path)
     gate = nn.Parameter(torch.full((num_classes, num_filters), method.update.init, device=device))
     make_optimizer = torch.optim.SGD if method.update.optimizer == "plain" else torch.optim.Adam
-    return State(model, maps, optimizer, gate, make_optimizer([gate], lr=method.update.lr))
+    gate_optimizer = make_optimizer([gate], lr=method.update.lr)
+    return State(model, maps, std_path, gate, gate_optimizer, gate_path)
 
 
 def batch_cost(
@@ -126,14 +136,9 @@ def batch_cost(
     return cost, logits
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """bf16 for the convolutions where asked for; the head and the gate stay in float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
 def train_epoch(
     state: State,
-    data: Data,
+    data: Inputs,
     epoch: int,
     path: gates.Path,
     training: TrainingParams,
@@ -146,29 +151,28 @@ def train_epoch(
         Mean cost and accuracy over the epoch's samples.
     """
     device = data.labels.device
-    generator = stream(seed, epoch, device)
-    order = torch.randperm(len(data.labels), generator=generator, device=device)
+    draws = stream(seed, epoch, device)
+    order = torch.randperm(len(data.labels), generator=draws, device=device)
     batches = order.split(training.batch_size)
     total, correct = torch.zeros(2, device=device).unbind()
     moves_gate = path != "std" and state.gate_optimizer is not None
+    theta = state.optimizer_of(path)
     state.model.train()
     for step, chosen in enumerate(batches):
         factor = lr_factor(training.schedule, epoch + step / len(batches), training.epochs)
-        for group in state.optimizer.param_groups:
-            group["lr"] = training.lr * factor
-        images = random_crop_flip(
-            data.images, chosen, size=data.size, flip=training.flip, generator=generator
-        )
+        for group in theta.optimizer.param_groups:
+            group["lr"] = theta.lr * factor
+        inputs = data.batch(chosen, draws)
         labels = data.labels[chosen]
         with autocast(device, training.precision):
-            maps = state.feature_maps(images.float().div_(255))
+            maps = state.feature_maps(inputs)
         pooled = maps.mean(dim=(2, 3), dtype=torch.float32)
-        cost, logits = batch_cost(state, pooled, labels, path, method, generator)
-        state.optimizer.zero_grad()
+        cost, logits = batch_cost(state, pooled, labels, path, method, draws)
+        theta.optimizer.zero_grad()
         if state.gate_optimizer is not None:
             state.gate_optimizer.zero_grad()
         cost.backward()
-        state.optimizer.step()
+        theta.optimizer.step()
         if moves_gate:
             assert state.gate is not None and state.gate_optimizer is not None
             previous = state.gate.detach().clone()
@@ -180,29 +184,17 @@ def train_epoch(
 
 
 @torch.no_grad()
-def evaluate(model: Classifier, data: Data, precision: str) -> float:
+def evaluate(model: Classifier, data: Inputs, precision: str) -> float:
     """Accuracy of the STD path on a split."""
     model.eval()
     device = data.labels.device
     correct = torch.zeros((), device=device)
-    for images, labels in zip(
-        data.images.split(EVALUATION_BATCH), data.labels.split(EVALUATION_BATCH), strict=True
-    ):
+    for inputs, labels in data.in_order():
         with autocast(device, precision):
-            maps = model.feature_maps(images.permute(0, 3, 1, 2).float() / 255)
+            maps = model.feature_maps(inputs)
         logits = model.head(maps.mean(dim=(2, 3), dtype=torch.float32))
         correct += (logits.argmax(dim=1) == labels).sum()
     return float(correct) / len(data.labels)
-
-
-def to_device(split: Split, padding: int, device: torch.device) -> Data:
-    """Copy a split to the device, padded for random crops."""
-    images = torch.from_numpy(np.array(split.images)).to(device)
-    return Data(
-        pad_images(images, padding),
-        torch.from_numpy(np.array(split.labels)).to(device),
-        size=split.images.shape[1],
-    )
 
 
 def check_finite(loss: float, epoch: int, path: gates.Path, parameters: TrainingSlice) -> None:
@@ -223,7 +215,12 @@ def check_finite(loss: float, epoch: int, path: gates.Path, parameters: Training
 
 
 def train(
-    parameters: TrainingSlice, store_folder: Path, out: Path, resume: Path, device: torch.device
+    parameters: TrainingSlice,
+    store_folder: Path,
+    out: Path,
+    resume: Path,
+    device: torch.device,
+    raw: Path = Path(),
 ) -> None:
     """Train one network and write its checkpoint folder.
 
@@ -233,18 +230,34 @@ def train(
         out: the checkpoint folder to write.
         resume: file that keeps the state after each finished epoch; removed at the end.
         device: where to train.
+        raw: the folder of the raw data, where files of pretrained weights lie.
 
     Raises:
-        ClearfiltersError: on unreadable data, a gate that does not fit, or a diverging loss.
+        ClearfiltersError: on unreadable data or weights, a gate that does not fit, or a diverging
+            loss.
     """
     make_deterministic()
     training, method = parameters.training, parameters.gate
     store = read_meta(store_folder)
-    data = to_device(read_split(store_folder, "train"), training.crop_padding, device)
-    test = to_device(read_split(store_folder, "test"), 0, device)
+    train_images = to_device(
+        read_split(store_folder, "train"), device, padding=training.crop_padding, flip=training.flip
+    )
+    test_images = to_device(read_split(store_folder, "test"), device, padding=0, flip=False)
     initial_seed = stream(parameters.seed, -1, torch.device("cpu")).initial_seed()
     torch.manual_seed(initial_seed)
-    state = initial_state(parameters, build_from_slice(parameters, store), device)
+    model = build_from_slice(parameters, store)
+    trained: Classifier = model
+    data: Inputs = train_images
+    test: Inputs = test_images
+    pretrained = None
+    if parameters.finetune is not None:
+        if parameters.finetune.weights is not None:
+            pretrained = load_pretrained(
+                model, parameters.model.name, parameters.finetune.weights, raw
+            )
+        model.to(device).to(memory_format=torch.channels_last)
+        trained, data, test = trained_part(model, parameters, train_images, test_images)
+    state = initial_state(parameters, trained, device)
     hash_ = parameters_hash(parameters.model_dump(by_alias=True))
     finished = restore(state, load_resume_state(resume, hash_))
     if finished:
@@ -259,7 +272,8 @@ def train(
         row = {
             "epoch": epoch,
             "path": path,
-            "lr": training.lr * lr_factor(training.schedule, epoch, training.epochs),
+            "lr": state.optimizer_of(path).lr
+            * lr_factor(training.schedule, epoch, training.epochs),
             "train_loss": loss,
             "train_accuracy": accuracy,
             "test_accuracy": evaluate(state.model, test, training.precision) if evaluated else None,
@@ -268,7 +282,9 @@ def train(
         state.history.append(row)
         report(epochs, row)
         save_resume_state(resume, snapshot(state, hash_))
-    save_checkpoint(out, state.model, state.gate, state.history, parameters, store, device)
+    save_checkpoint(
+        out, model, state.gate, state.history, parameters, store, device, pretrained=pretrained
+    )
     resume.unlink(missing_ok=True)
 
 
@@ -290,7 +306,8 @@ def snapshot(state: State, hash_: str) -> dict[str, Any]:
     return {
         "parameters_hash": hash_,
         "model": state.model.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
+        "optimizer": state.std_path.optimizer.state_dict(),
+        "gate_path": None if state.gate_path is None else state.gate_path.optimizer.state_dict(),
         "gate": None if state.gate is None else state.gate.detach(),
         "gate_optimizer": None
         if state.gate_optimizer is None
@@ -304,7 +321,9 @@ def restore(state: State, saved: dict[str, Any] | None) -> int:
     if saved is None:
         return 0
     state.model.load_state_dict(saved["model"])
-    state.optimizer.load_state_dict(saved["optimizer"])
+    state.std_path.optimizer.load_state_dict(saved["optimizer"])
+    if state.gate_path is not None:
+        state.gate_path.optimizer.load_state_dict(saved["gate_path"])
     if state.gate is not None:
         state.gate.data.copy_(saved["gate"])
     if state.gate_optimizer is not None:

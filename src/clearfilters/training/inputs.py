@@ -1,0 +1,75 @@
+"""What a network, or its trained part, is trained on, and the random streams that it comes from."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clearfilters.data.augmentation import pad_images, random_crop_flip
+from clearfilters.data.store import Split
+
+EVALUATION_BATCH = 1000  # samples; only memory depends on it
+
+
+class Inputs(Protocol):
+    """N samples on the device, as what is trained takes them."""
+
+    @property
+    def labels(self) -> Tensor:
+        """y, (N,)."""
+
+    def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The chosen samples (B, ...), augmented anew."""
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All samples as they are, in batches, each with its labels."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """A split on the device: padded uint8 images (N, H + 2p, W + 2p, 3) and labels (N,)."""
+
+    images: Tensor
+    labels: Tensor
+    size: int
+    flip: bool
+
+    def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The chosen images in [0, 1], (B, 3, H, W), randomly cropped and flipped; one gather."""
+        images = random_crop_flip(
+            self.images, chosen, size=self.size, flip=self.flip, generator=generator
+        )
+        return images.float().div_(255)
+
+    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All images in [0, 1], (B, 3, H + 2p, W + 2p), as they are, with their labels."""
+        for images, labels in zip(
+            self.images.split(EVALUATION_BATCH), self.labels.split(EVALUATION_BATCH), strict=True
+        ):
+            yield images.permute(0, 3, 1, 2).float() / 255, labels
+
+
+def to_device(split: Split, device: torch.device, *, padding: int, flip: bool) -> Images:
+    """Copy a split to the device, padded for random crops."""
+    images = torch.from_numpy(np.array(split.images)).to(device)
+    return Images(
+        pad_images(images, padding),
+        torch.from_numpy(np.array(split.labels)).to(device),
+        size=split.images.shape[1],
+        flip=flip,
+    )
+
+
+def random_stream(device: torch.device, *key: int) -> torch.Generator:
+    """A random stream of its own for each key of numbers from 0 (trailing zeros do not count)."""
+    mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(mixed) & (2**63 - 1))
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """bf16 for the convolutions where asked for; the head and the gate stay in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -1,0 +1,202 @@
+"""The localization measurement: a trained network, run on test images that have object masks."""
+
+import base64
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from clearfilters.analysis.activation_overlap import Maps, Masks, upsample
+from clearfilters.analysis.class_means import class_means
+from clearfilters.analysis.correlation import dominant_filters
+from clearfilters.analysis.gate_path import Labels
+from clearfilters.analysis.gradmap import gradmap_iou
+from clearfilters.analysis.localization import (
+    class_activation_maps,
+    first_of_each_class,
+    measure,
+    top_values_iou,
+)
+from clearfilters.analysis.recording import write_measurement
+from clearfilters.artifacts import parameters_hash
+from clearfilters.data.store import Split, read_meta, read_split
+from clearfilters.errors import ClearfiltersError
+from clearfilters.models.registry import Classifier
+from clearfilters.params import GradMapParams, LocalizationParams
+from clearfilters.training.checkpoint import device_description, load_checkpoint
+from clearfilters.training.features import training_facts
+from clearfilters.training.loop import make_deterministic
+
+
+@torch.no_grad()
+def feature_maps(
+    model: Classifier, images: npt.NDArray[np.uint8], batch_size: int, device: torch.device
+) -> Maps:
+    """Maps A (N, K, h, w), float32, of uint8 images (N, H, W, 3)."""
+    found = []
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+        maps = model.feature_maps(batch.permute(0, 3, 1, 2).float() / 255)
+        found.append(maps.float().cpu().contiguous().numpy())
+    return np.concatenate(found)
+
+
+def record_localization(
+    checkpoint: Path,
+    store: Path,
+    slice_: dict[str, Any],
+    experiment: str,
+    seed: int,
+    out: Path,
+    device: torch.device,
+) -> None:
+    """Measure how well a trained network's filters find the objects, and write the JSON.
+
+    Args:
+        checkpoint: folder of the trained network.
+        store: a processed store with object masks, of the data that it was trained on.
+        slice_: the training slice, and `localization` with the keys of `LocalizationParams`.
+        experiment: name of the experiment.
+        seed: of the training.
+        out: the JSON: see `analysis.localization.measure`, and `examples`, the first test image of
+            some classes with its object and its CAM as PNGs in base64.
+        device: where to compute.
+
+    Raises:
+        ClearfiltersError: if the checkpoint was trained with other parameters or on other images,
+            or the store has no masks.
+    """
+    make_deterministic()
+    params = LocalizationParams.model_validate(slice_["localization"])
+    model, _, meta = load_checkpoint(checkpoint)
+    expected = parameters_hash({key: slice_[key] for key in slice_ if key != "localization"})
+    if meta["parameters_hash"] != expected:
+        raise ClearfiltersError(
+            f"{checkpoint}: trained with parameters {meta['parameters_hash'][:12]}, but the "
+            f"current parameters are {expected[:12]}; train again or restore params.yaml"
+        )
+    split, masks, skipped = _read_test_split(store, checkpoint, meta)
+    model.to(device).to(memory_format=torch.channels_last)
+    maps = feature_maps(model, split.images, params.batch_size, device)
+    weight = model.head.weight.detach().cpu().numpy()
+    chosen = first_of_each_class(split.labels, params.gradmap.images_per_class)
+    values = measure(
+        maps,
+        weight,
+        masks,
+        split.labels,
+        _gradmaps(model, split, masks, maps, chosen, params.gradmap, params.batch_size, device),
+        chosen,
+        params,
+        torch.get_num_threads(),
+    )
+    write_measurement(
+        out,
+        {
+            "classes": meta["classes"],
+            "masks": read_meta(store).masks_note,
+            "skipped_images": skipped,
+            **values,
+            "examples": _examples(split, masks, maps, weight, meta["classes"], params),
+        },
+        analysis="localization",
+        experiment=experiment,
+        seed=seed,
+        slice_=slice_,
+        inputs={
+            "checkpoint/model.safetensors": checkpoint / "model.safetensors",
+            "store/test/images.npy": store / "test" / "images.npy",
+            "store/test/masks.npy": store / "test" / "masks.npy",
+        },
+        meta={"device": device_description(device), "training": training_facts(meta)},
+    )
+
+
+def _read_test_split(
+    store: Path, checkpoint: Path, meta: dict[str, Any]
+) -> tuple[Split, Masks, int]:
+    """Test images with an object, their masks (N, H, W), and how many have an empty mask."""
+    split, classes = read_split(store, "test", annotations=True), read_meta(store).classes
+    size, trained = split.images.shape[1:3], (meta["image_size"],) * 2
+    if size != trained or classes != meta["classes"]:
+        raise ClearfiltersError(
+            f"{store}: {size[0]}x{size[1]} images of {', '.join(classes)}, but {checkpoint} was "
+            f"trained on {trained[0]}x{trained[1]} images of {', '.join(meta['classes'])}; name "
+            "the store that it was trained on"
+        )
+    if split.masks is None or not split.masks.any():
+        raise ClearfiltersError(
+            f"{store}: the test images have no object masks, and localization needs them; choose a "
+            "data set that has masks, or take localization out of params.yaml"
+        )
+    present = split.masks.any(axis=(1, 2))
+    masks = np.array(split.masks[present])
+    return Split(split.images[present], split.labels[present]), masks, int((~present).sum())
+
+
+def _gradmaps(
+    model: Classifier,
+    split: Split,
+    masks: Masks,
+    maps: Maps,
+    chosen: npt.NDArray[np.intp],
+    params: GradMapParams,
+    batch_size: int,
+    device: torch.device,
+) -> npt.NDArray[np.float64]:
+    """IoU of the GradMaps of the filters that each image's class activates most."""
+    labels: Labels = split.labels
+    means = class_means(maps.mean(axis=(2, 3)), labels, model.head.out_features)
+    dominant = dominant_filters(means, params.filters)
+    return gradmap_iou(
+        model,
+        split.images[chosen],
+        masks[chosen],
+        dominant[labels[chosen]],
+        blur_sigma=params.blur_sigma,
+        threshold=params.threshold,
+        batch_size=batch_size,
+        device=device,
+    )
+
+
+def _examples(
+    split: Split,
+    masks: Masks,
+    maps: Maps,
+    weight: npt.NDArray[np.float32],
+    classes: list[str],
+    params: LocalizationParams,
+) -> list[dict[str, Any]]:
+    """The first image of each of the first classes, with its object and CAM (LSG, figure 8)."""
+    chosen = first_of_each_class(split.labels, 1)
+    chosen = chosen[np.argsort(split.labels[chosen])][: params.examples]
+    labels = split.labels[chosen]
+    cams = class_activation_maps(maps[chosen], weight, labels)
+    iou = top_values_iou(cams, masks[chosen], params.lsg.top_share)
+    return [
+        {
+            "class": classes[label],
+            "image": _png(split.images[index]),
+            "mask": _png(masks[index]),
+            "cam": _png(_grey(upsample(cam, *masks.shape[1:]))),
+            "cam_iou": float(overlap),
+        }
+        for index, label, cam, overlap in zip(chosen, labels, cams, iou, strict=True)
+    ]
+
+
+def _grey(heat: Maps) -> npt.NDArray[np.uint8]:
+    """From the least value, 0, to the largest, 255."""
+    spread = max(float(np.ptp(heat)), np.finfo(np.float32).tiny)
+    return np.round((heat - heat.min()) / spread * 255).astype(np.uint8)
+
+
+def _png(pixels: npt.NDArray[Any]) -> str:
+    stream = BytesIO()
+    Image.fromarray(np.asarray(pixels)).save(stream, format="PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,367 @@
+"""Fine-tuning: what moves, two optimizers, cached against uncached maps, and resuming."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from clearfilters.analysis.features import load_features
+from clearfilters.data.store import read_meta, read_split
+from clearfilters.errors import ClearfiltersError
+from clearfilters.models import registry
+from clearfilters.models.blocks import BlockNetwork
+from clearfilters.models.pretrained import IMAGENET_MEAN, IMAGENET_STD
+from clearfilters.models.registry import block_network
+from clearfilters.models.torchvision_networks import Residual
+from clearfilters.params import FeaturesParams, TrainingSlice
+from clearfilters.training import finetune, inputs, loop
+from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
+from clearfilters.training.features import record_features
+
+CPU = torch.device("cpu")
+Build = Callable[..., TrainingSlice]
+Block = Callable[..., dict[str, Any]]
+
+
+def tiny(num_classes: int) -> BlockNetwork:
+    """A first convolution and three residual blocks, K = 32."""
+    stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
+    return BlockNetwork(
+        [
+            ("stem.", stem),
+            ("layer1.", Residual(8, 8, 1, False)),
+            ("layer2.", Residual(8, 16, 2, False)),
+            ("layer3.", Residual(16, 8, 1, True)),
+        ],
+        num_classes,
+    )
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry has the network `tiny`."""
+    monkeypatch.setitem(registry.NETWORKS, "tiny", tiny)
+
+
+@pytest.fixture
+def tuned(make_slice: Build) -> Build:
+    """Builds a training slice that fine-tunes the last two blocks of `tiny`."""
+
+    def build(changes: dict[str, Any] | None = None, **options: Any) -> TrainingSlice:
+        slice_ = make_slice(**{"model": {"name": "tiny"}, **options})
+        block = {"weights": None, "trained_blocks": 2, "gate_path_lr": 0.02, "views": 2}
+        content = {**slice_.model_dump(by_alias=True), "finetune": {**block, **(changes or {})}}
+        return TrainingSlice.model_validate(content)
+
+    return build
+
+
+def run(
+    parameters: TrainingSlice, store: Path, folder: Path, raw: Path = Path()
+) -> tuple[dict[str, Tensor], pd.DataFrame]:
+    """Train; returns the tensors written and the history."""
+    loop.train(parameters, store, folder / "checkpoint", folder / "resume.pt", CPU, raw=raw)
+    history = pd.read_csv(folder / "checkpoint" / "history.csv")
+    return load_file(folder / "checkpoint" / "model.safetensors"), history
+
+
+def published_weights(folder: Path) -> dict[str, Tensor]:
+    """A file of random weights with statistics that are not BatchNorm's first; its tensors."""
+    torch.manual_seed(5)
+    network = tiny(10)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
+    state = network.blocks.state_dict()
+    published = {theirs: state[ours] for ours, theirs in network.published_names.items()}
+    torch.save(published, folder / "tiny.pth")
+    return {f"backbone.blocks.{key}": value for key, value in state.items()}
+
+
+def images(parameters: TrainingSlice, store: Path, split: str = "train") -> inputs.Images:
+    """A split, augmented as the slice says if it is the training split."""
+    training = parameters.training
+    padding = training.crop_padding if split == "train" else 0
+    flip = training.flip and split == "train"
+    return inputs.to_device(read_split(store, split), CPU, padding=padding, flip=flip)
+
+
+def start(parameters: TrainingSlice, store: Path) -> tuple[loop.State, inputs.Inputs]:
+    """The state before the first epoch, and what it is trained on."""
+    torch.manual_seed(0)
+    model = build_from_slice(parameters, read_meta(store))
+    data, test = images(parameters, store), images(parameters, store, "test")
+    part, maps, _ = finetune.trained_part(model, parameters, data, test)
+    return loop.initial_state(parameters, part, CPU), maps
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_only_the_last_blocks_and_the_head_move(
+    tmp_path: Path, digits_store: Path, tuned: Build, gate_block: Block, views: int
+) -> None:
+    before = published_weights(tmp_path)
+    parameters = tuned({"views": views, "weights": "tiny.pth"}, gate=gate_block(), flip=True)
+    after, history = run(parameters, digits_store, tmp_path, raw=tmp_path)
+    assert history["path"].tolist() == ["std", "gate", "std"]
+    frozen = {key for key in before if key.startswith(("backbone.blocks.0.", "backbone.blocks.1."))}
+    assert len(frozen) > 10
+    for key, value in before.items():
+        # Statistics of frozen BatchNorm layers do not move either; those of trained ones do.
+        assert torch.equal(after[key], value) == (key in frozen), key
+    assert {"backbone.head.weight", "backbone.head.bias", "gate", "mean", "std"} <= after.keys()
+    torch.testing.assert_close(after["mean"].flatten(), torch.tensor(IMAGENET_MEAN))
+    model, gate, meta = load_checkpoint(tmp_path / "checkpoint")
+    assert meta["mean"] == pytest.approx(IMAGENET_MEAN) and len(meta["std"]) == 3
+    assert meta["std"] == pytest.approx(IMAGENET_STD)
+    assert meta["pretrained"].startswith("tiny.pth, sha256 ")
+    assert gate is not None and gate.shape == (10, 32)
+    # Accuracy was measured of the whole network.
+    test = images(parameters, digits_store, "test")
+    assert history["test_accuracy"].iloc[-1] == loop.evaluate(model, test, "float32")
+
+
+def test_features_of_a_fine_tuned_checkpoint(
+    tmp_path: Path, digits_store: Path, tuned: Build
+) -> None:
+    published_weights(tmp_path)
+    parameters = tuned({"weights": "tiny.pth"}, epochs=1)
+    run(parameters, digits_store, tmp_path, raw=tmp_path)
+    (tmp_path / "tiny.pth").unlink()  # a checkpoint needs no published weights
+    params = FeaturesParams(batch_size=64, noise_images=8, noise_seed=0)
+    slice_ = {**parameters.model_dump(by_alias=True), "features": params.model_dump()}
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "features"
+    record_features(checkpoint, digits_store, params, slice_, out, CPU)
+    assert load_features(out).test_pooled.shape == (64, 32)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_each_path_has_its_own_optimizer(
+    digits_store: Path, tuned: Build, gate_block: Block, optimizer: str
+) -> None:
+    parameters = tuned(
+        {"gate_path_lr": 0.005}, gate=gate_block(), optimizer=optimizer, lr=0.001, epochs=10
+    )
+    state, data = start(parameters, digits_store)
+    assert state.gate_path is not None
+    arguments = (parameters.training, parameters.gate, 0)
+
+    def moments(of: loop.PathOptimizer) -> list[Tensor]:
+        key = "exp_avg" if optimizer == "adam" else "momentum_buffer"
+        return [entry[key].clone() for entry in of.optimizer.state.values()]
+
+    loop.train_epoch(state, data, 0, "std", *arguments)
+    assert state.std_path.optimizer.state and not state.gate_path.optimizer.state
+    std = moments(state.std_path)
+    loop.train_epoch(state, data, 1, "gate", *arguments)
+    assert all(map(torch.equal, std, moments(state.std_path)))
+    gate = moments(state.gate_path)
+    assert gate and not all(map(torch.equal, std, gate))
+    loop.train_epoch(state, data, 2, "std", *arguments)
+    assert all(map(torch.equal, gate, moments(state.gate_path)))
+    assert not all(map(torch.equal, std, moments(state.std_path)))
+
+
+@pytest.mark.parametrize(("path", "rate"), [("std", 0.03), ("gate", 0.07), ("joint", 0.03)])
+def test_each_path_has_its_own_rate(
+    digits_store: Path, tuned: Build, gate_block: Block, path: Any, rate: float
+) -> None:
+    """One step of plain SGD on all images: the step is minus the rate times the gradient."""
+    schedule = {"name": "multistep", "warmup_epochs": 0, "milestones": [4], "gamma": 0.1}
+    parameters = tuned(
+        {"gate_path_lr": 0.07},
+        gate=gate_block(), lr=0.03, momentum=0.0, weight_decay=0.0, batch_size=256, epochs=5,
+        schedule=schedule,
+    )  # fmt: skip
+    state, data = start(parameters, digits_store)
+    for epoch, factor in ((0, 1.0), (4, 0.1)):
+        before = state.model.head.weight.detach().clone()
+        loop.train_epoch(state, data, epoch, path, parameters.training, parameters.gate, 0)
+        step = state.model.head.weight.detach() - before
+        assert state.model.head.weight.grad is not None
+        torch.testing.assert_close(step, -rate * factor * state.model.head.weight.grad)
+
+
+def test_the_history_tells_the_rate_of_each_path(
+    tmp_path: Path, digits_store: Path, tuned: Build, gate_block: Block
+) -> None:
+    parameters = tuned(
+        {"gate_path_lr": 0.02}, gate=gate_block(), lr=0.01,
+        schedule={"name": "multistep", "warmup_epochs": 0, "milestones": [2], "gamma": 0.5},
+    )  # fmt: skip
+    _, history = run(parameters, digits_store, tmp_path)
+    assert history["lr"].tolist() == [0.01, 0.02, 0.005]
+
+
+def test_cached_training_equals_uncached_without_augmentation(
+    tmp_path: Path, digits_store: Path, tuned: Build, gate_block: Block
+) -> None:
+    found = {}
+    for views in (0, 1):
+        published_weights(tmp_path)
+        parameters = tuned(
+            {"views": views, "weights": "tiny.pth"},
+            gate=gate_block(), crop_padding=0, lr=0.02, epochs=5, evaluate_every=1,
+        )  # fmt: skip
+        found[views] = run(parameters, digits_store, tmp_path / str(views), raw=tmp_path)
+    (uncached, history), (cached, cached_history) = found[0], found[1]
+    for key in uncached:
+        torch.testing.assert_close(cached[key], uncached[key], rtol=1e-3, atol=1e-4)
+    pd.testing.assert_frame_equal(cached_history, history, rtol=1e-3, atol=1e-3)
+
+
+def test_a_small_fine_tuning_learns(tmp_path: Path, digits_store: Path, tuned: Build) -> None:
+    parameters = tuned(
+        {"views": 2}, epochs=12, batch_size=16, crop_padding=1, optimizer="adam", lr=0.005
+    )
+    _, history = run(parameters, digits_store, tmp_path)
+    assert history["train_loss"].iloc[-1] < 0.7 * history["train_loss"].iloc[0]
+    assert history["test_accuracy"].iloc[-1] > 0.5  # 0.1 by chance
+
+
+def test_the_frozen_blocks_see_each_view_once(
+    tmp_path: Path, digits_store: Path, tuned: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[int] = []
+
+    def counting(num_classes: int) -> BlockNetwork:
+        network = tiny(num_classes)
+        network.blocks[0].register_forward_hook(lambda *call: passed.append(len(call[2])))
+        return network
+
+    monkeypatch.setitem(registry.NETWORKS, "tiny", counting)
+    run(tuned({"views": 3}, epochs=6, evaluate_every=1), digits_store, tmp_path)
+    assert sum(passed) == 3 * 256 + 64
+    passed.clear()
+    run(tuned({"views": 0}, epochs=2, evaluate_every=1), digits_store, tmp_path)
+    assert sum(passed) == 2 * (256 + 64)
+
+
+def trunk_of(parameters: TrainingSlice, store: Path) -> finetune.Trunk:
+    """The frozen blocks of a fresh network, with BatchNorm in training mode before."""
+    torch.manual_seed(0)
+    model = build_from_slice(parameters, read_meta(store)).train()
+    network = block_network(model, "tiny")
+    return finetune.freeze(model, network, 2, parameters.training.precision)
+
+
+def test_views_are_augmented_copies(digits_store: Path, tuned: Build) -> None:
+    parameters = tuned(crop_padding=3, flip=True)
+    trunk, data = trunk_of(parameters, digits_store), images(parameters, digits_store)
+    found = finetune.cached(data, trunk, 2, seed=1)
+    assert found.maps.shape == (2, 256, 16, 16, 8) and found.maps.dtype == torch.float32
+    # The maps of every view are those of some crop and flip of the image.
+    for view in range(2):
+        stream = inputs.random_stream(CPU, 1, view, finetune.VIEW_STREAM)
+        chosen = torch.arange(finetune.TRUNK_BATCH)
+        expected = trunk(data.batch(chosen, stream)).permute(0, 2, 3, 1)
+        assert torch.equal(found.maps[view, chosen], expected)
+    assert not torch.equal(found.maps[0], found.maps[1])
+    again, other = (finetune.cached(data, trunk, 2, seed=seed) for seed in (1, 2))
+    assert torch.equal(again.maps, found.maps)
+    assert not torch.equal(other.maps, found.maps)
+
+
+def test_view_streams_are_no_epoch_streams() -> None:
+    draws = [
+        int(torch.randint(2**62, (1,), generator=stream))
+        for seed in range(3)
+        for number in range(4)
+        for stream in (
+            loop.stream(seed, number - 1, CPU),
+            inputs.random_stream(CPU, seed, number, finetune.VIEW_STREAM),
+        )
+    ]
+    assert len(set(draws)) == len(draws)
+
+
+def test_a_batch_takes_any_view_of_its_own_images() -> None:
+    maps = (torch.arange(3)[:, None] + 10.0 * torch.arange(50))[:, :, None, None, None]
+    data = finetune.CachedMaps(maps, torch.arange(50))
+    chosen = torch.tensor([4, 7, 31] * 40)
+    found = data.batch(chosen, torch.Generator().manual_seed(0))
+    assert found.shape == (120, 1, 1, 1)
+    assert torch.equal(found.flatten() // 10, chosen.float())
+    assert set((found.flatten() % 10).tolist()) == {0.0, 1.0, 2.0}
+    assert torch.cat([maps for maps, _ in data.in_order()]).flatten().tolist() == [
+        10.0 * image for image in range(50)
+    ]
+
+
+def test_bf16_training_keeps_bf16_maps(digits_store: Path, tuned: Build) -> None:
+    parameters = tuned(precision="bf16")
+    trunk = trunk_of(parameters, digits_store)
+    few = replace(images(parameters, digits_store), labels=torch.zeros(20, dtype=torch.int64))
+    assert finetune.cached(few, trunk, 1, seed=0).maps.dtype == torch.bfloat16
+    assert trunk(torch.rand(2, 3, 32, 32)).dtype == torch.bfloat16  # so nothing is lost
+
+
+@pytest.mark.parametrize("trained_blocks", [0, 4])
+def test_no_block_or_every_block_may_be_trained(
+    tmp_path: Path, digits_store: Path, tuned: Build, trained_blocks: int
+) -> None:
+    published = published_weights(tmp_path)
+    parameters = tuned({"trained_blocks": trained_blocks, "weights": "tiny.pth"}, epochs=1)
+    after, _ = run(parameters, digits_store, tmp_path, raw=tmp_path)
+    same = {torch.equal(after[key], value) for key, value in published.items()}
+    assert same == {trained_blocks == 0}
+
+
+@pytest.mark.parametrize("views", [0, 2])
+def test_interrupted_and_resumed_ends_as_if_left_alone(
+    tmp_path: Path, digits_store: Path, tuned: Build, gate_block: Block,
+    monkeypatch: pytest.MonkeyPatch, views: int,
+) -> None:  # fmt: skip
+    update = {"init": 0.5, "optimizer": "adam", "lr": 0.05}
+    gate = gate_block(update=update, negative_weight=0.5)
+    parameters = tuned({"views": views}, gate=gate, epochs=5, flip=True, optimizer="adam", lr=0.001)
+    original = loop.save_resume_state
+
+    def interrupt(path: Path, state: dict[str, Any]) -> None:
+        original(path, state)
+        if len(state["history"]) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(loop, "save_resume_state", interrupt)
+        run(parameters, digits_store, tmp_path / "resumed")
+    run(parameters, digits_store, tmp_path / "resumed")
+    run(parameters, digits_store, tmp_path / "alone")
+    for name in ("model.safetensors", "history.csv", "meta.json"):
+        resumed = (tmp_path / "resumed" / "checkpoint" / name).read_bytes()
+        assert resumed == (tmp_path / "alone" / "checkpoint" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "model", "message"),
+    [
+        ({"trained_blocks": 5}, "tiny", "trained_blocks: 5, but the network has 4 blocks"),
+        ({}, "resnet20", "`resnet20` has no published weights and is no sequence of blocks"),
+        ({"weights": "absent.pth"}, "tiny", r"absent\.pth: no such file"),
+        ({"weights": "torchvision"}, "tiny", "torchvision has none for `tiny`"),
+    ],
+)
+def test_what_cannot_be_fine_tuned(
+    tmp_path: Path, digits_store: Path, tuned: Build,
+    changes: dict[str, Any], model: str, message: str,
+) -> None:  # fmt: skip
+    parameters = tuned(changes, model={"name": model})
+    with pytest.raises(ClearfiltersError, match=message):
+        run(parameters, digits_store, tmp_path, raw=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fixed_gate_stays(digits_store: Path, tuned: Build, gate_block: Block) -> None:
+    parameters = tuned(gate=gate_block(fixed={"monopolized": 3, "shared": 2}))
+    state, data = start(parameters, digits_store)
+    assert state.gate is not None and state.gate_path is not None
+    before = state.gate.detach().clone()
+    loop.train_epoch(state, data, 0, "gate", parameters.training, parameters.gate, 0)
+    assert torch.equal(state.gate, before)
+    assert np.isfinite(state.model.head.weight.detach().numpy()).all()
