@@ -1,0 +1,1 @@
+"""Attacks on trained networks, white-box and black-box, and their detection."""

@@ -1,0 +1,193 @@
+"""How often attacks that only ask for probabilities fool a trained network (LSG, table 5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from clearfilters.analysis.proportion import CONFIDENCE, wilson_interval
+from clearfilters.analysis.recording import write_measurement
+from clearfilters.artifacts import parameters_hash
+from clearfilters.attacks.local_search import local_search
+from clearfilters.attacks.one_pixel import one_pixel
+from clearfilters.attacks.queries import Ints, Outcome, ask, query_model
+from clearfilters.data.store import Split, read_split
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params import LocalSearchParams, OnePixelParams
+from clearfilters.training.checkpoint import device_description, load_checkpoint
+from clearfilters.training.features import training_facts
+from clearfilters.training.loop import make_deterministic
+
+
+@dataclass(frozen=True)
+class BlackBox:
+    """An attack by its name.
+
+    Attributes:
+        params: its parameters' class.
+        attack: model, images, labels, ids, parameters -> outcome.
+        budget: most queries that it asks for one image.
+    """
+
+    params: type[Any]
+    attack: Callable[[nn.Module, Tensor, Ints, Ints, Any], Outcome]
+    budget: Callable[[Any], int]
+
+
+BLACK_BOX = {
+    "one_pixel": BlackBox(OnePixelParams, one_pixel, lambda p: p.population * (p.generations + 1)),
+    "local_search": BlackBox(
+        LocalSearchParams, local_search, lambda p: p.rounds * (p.candidates + 1)
+    ),
+}
+
+
+def record_black_box(
+    analysis: str,
+    checkpoint: Path,
+    store: Path,
+    slice_: dict[str, Any],
+    *,
+    experiment: str,
+    seed: int,
+    out: Path,
+    device: torch.device,
+) -> None:
+    """Attack a trained network and write what came of it.
+
+    Args:
+        analysis: a key of BLACK_BOX.
+        checkpoint: folder of the trained network.
+        store: the processed store; test images are attacked.
+        slice_: the checkpoint's slice, and under `analysis` the attack's parameters.
+        experiment: name of the experiment.
+        seed: of the training.
+        out: the JSON; see `black_box_values`.
+        device: where to compute.
+
+    Raises:
+        ClearfiltersError: if there is no such attack, a parameter of it is wrong, the checkpoint
+            was trained with other parameters or cannot be read, or too few test images are
+            classified correctly.
+    """
+    if analysis not in BLACK_BOX:
+        raise ClearfiltersError(
+            f"no black-box attack `{analysis}`; there are: {', '.join(BLACK_BOX)}"
+        )
+    make_deterministic()
+    method = BLACK_BOX[analysis]
+    try:
+        params = method.params.model_validate(slice_[analysis])
+    except (KeyError, ValidationError) as error:
+        raise ClearfiltersError(f"{analysis}: --parameters: {error}") from None
+    model, _, meta = load_checkpoint(checkpoint)
+    expected = parameters_hash({key: slice_[key] for key in slice_ if key != analysis})
+    if meta["parameters_hash"] != expected:
+        raise ClearfiltersError(
+            f"{checkpoint}: trained with parameters {meta['parameters_hash'][:12]}, but the "
+            f"current parameters are {expected[:12]}; train again or restore params.yaml"
+        )
+    split = read_split(store, "test")
+    fast = query_model(model, device)
+    predicted = _predict(fast, split, params.batch_size, device)
+    chosen = choose_images(split.labels, predicted, params.images, params.seed)
+    if len(chosen) < params.images:
+        raise ClearfiltersError(
+            f"{checkpoint}: {len(chosen)} of {len(predicted)} test images are classified "
+            f"correctly, but attacks.{analysis}.images is {params.images}; lower it, or train the "
+            "network longer"
+        )
+    labels = np.array(split.labels[chosen])
+    outcome = method.attack(fast, _pixels(split, chosen, device), labels, chosen, params)
+    values = black_box_values(outcome, labels, meta["classes"])
+    write_measurement(
+        out,
+        {
+            **values,
+            "accuracy": float((predicted == split.labels).mean()),
+            "query_budget": method.budget(params),
+        },
+        analysis=analysis,
+        experiment=experiment,
+        seed=seed,
+        slice_=slice_,
+        inputs={
+            "checkpoint/model.safetensors": checkpoint / "model.safetensors",
+            "test/images.npy": store / "test" / "images.npy",
+            "test/labels.npy": store / "test" / "labels.npy",
+        },
+        meta={"device": device_description(device), "training": training_facts(meta)},
+    )
+
+
+def choose_images(labels: Ints, predicted: Ints, count: int, seed: int) -> Ints:
+    """Correctly classified images, as many of each class as there are, up to `count` (n,).
+
+    Each class has one random order for all models, so that models which classify the same images
+    correctly are attacked on the same images.
+
+    Args:
+        labels: true classes (N,).
+        predicted: what the model says (N,).
+        count: how many to choose.
+        seed: of the order.
+    """
+    index, rank = [], []
+    for number in np.unique(labels):
+        order = np.random.default_rng([seed, number]).permutation(np.flatnonzero(labels == number))
+        correct = order[predicted[order] == number]
+        index.append(correct)
+        rank.append(np.arange(len(correct)))
+    turns = np.argsort(np.concatenate(rank), kind="stable")
+    return np.concatenate(index)[turns][:count]
+
+
+def black_box_values(outcome: Outcome, labels: Ints, classes: list[str]) -> dict[str, Any]:
+    """What is recorded of an attack on N images.
+
+    Args:
+        outcome: of the attack.
+        labels: true classes (N,).
+        classes: names of all C classes.
+
+    Returns:
+        attacked, successes: counts; success_rate (fraction) and its Wilson interval at
+        `confidence`; queries_mean, queries_median: per image; the same of the successes alone, None
+        without any; per_class: attacked and successes (C each), classes.
+    """
+    success, queries = outcome.success, outcome.queries
+    attacked, successes = len(success), int(success.sum())
+
+    def per_class(chosen: Ints) -> list[int]:
+        return np.bincount(chosen, minlength=len(classes)).tolist()
+
+    return {
+        "attacked": attacked,
+        "successes": successes,
+        "success_rate": successes / attacked,
+        "interval": list(wilson_interval(successes, attacked)),
+        "confidence": CONFIDENCE,
+        "queries_mean": float(queries.mean()),
+        "queries_median": float(np.median(queries)),
+        "queries_mean_success": float(queries[success].mean()) if successes else None,
+        "queries_median_success": float(np.median(queries[success])) if successes else None,
+        "per_class": {"attacked": per_class(labels), "successes": per_class(labels[success])},
+        "classes": list(classes),
+    }
+
+
+def _pixels(split: Split, chosen: Ints, device: torch.device) -> Tensor:
+    """Float32 (n, 3, H, W) in [0, 1]."""
+    pixels = torch.from_numpy(np.array(split.images[chosen])).to(device)
+    return (pixels.permute(0, 3, 1, 2).float() / 255).contiguous()
+
+
+def _predict(model: nn.Module, split: Split, batch_size: int, device: torch.device) -> Ints:
+    """The model's answers to all images of a split (N,)."""
+    labels = np.array(split.labels)
+    return ask(model, lambda batch: _pixels(split, batch, device), labels, batch_size).predicted
