@@ -251,7 +251,7 @@ def test_gates_at_the_ends_of_the_interval_are_within(gated_features):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("s_density", 0.3),
+        ("s_density", 0.0),
         ("s_density", 1.1),
         ("s_density", float("nan")),
         ("a", -0.1),
@@ -265,5 +265,6 @@ def test_parameters_out_of_range_are_named(features, key, value):
         measure(features, **{**PARAMETERS, key: value})
 
 
-def test_the_least_s_density_is_allowed(features):
-    assert evaluate_phi(features, **{**PARAMETERS, "s_density": 1 / 3}).s == 5.0
+@pytest.mark.parametrize("s_density", [1 / 3, 0.1])
+def test_s_is_never_below_the_least_norm_of_a_gate(features, s_density):
+    assert evaluate_phi(features, **{**PARAMETERS, "s_density": s_density}).s == 5.0

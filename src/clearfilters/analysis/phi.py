@@ -260,7 +260,7 @@ def evaluate_phi(
     Args:
         features: the model.
         a: weight of the sparsity term, at least 0.
-        s_density: s / (C K), in [1/C, 1].
+        s_density: s / (C K), in (0, 1]; below 1/C it counts as 1/C, the least density there is.
         init: see `fit_gate`, as the three below.
         tolerance: relative decrease.
         window: iterations.
@@ -270,8 +270,8 @@ def evaluate_phi(
         ClearfiltersError: if a parameter is out of its range.
     """
     classes, filters = features.weight.shape
-    _check_parameters(a, s_density, init, window, max_iterations, classes)
-    # The norm of one-hot columns is K exactly; s_density = 1/C must not fall below it by rounding.
+    _check_parameters(a, s_density, init, window, max_iterations)
+    # No gate's norm is below K, that of one-hot columns; few classes may ask for less.
     s = max(s_density * classes * filters, float(filters))
     head = (features.weight, features.bias)
     fit = fit_gate(
@@ -382,13 +382,11 @@ def measure(
 
 
 def _check_parameters(
-    a: float, s_density: float, init: float, window: int, max_iterations: int, classes: int
+    a: float, s_density: float, init: float, window: int, max_iterations: int
 ) -> None:
-    lowest = 1 / classes
-    if not lowest * (1 - np.finfo(np.float32).eps) <= s_density <= 1:
+    if not 0 < s_density <= 1:
         raise ClearfiltersError(
-            f"phi.s_density: {s_density} given, a value from {lowest:.4g} (1 / {classes} classes: "
-            "each filter's column has a 1, so ‖G‖₁ ≥ K) to 1 expected"
+            f"phi.s_density: {s_density} given, a value above 0 and at most 1 expected"
         )
     if a < 0:
         raise ClearfiltersError(f"phi.a: {a} given, 0 or more expected")

@@ -74,6 +74,41 @@ def record_measurement(
             found = load_gates(gates)
             inputs["gates"] = gates
         values = measure(analysis, feature_set, found, slice_["analysis"][analysis])
+    write_measurement(
+        out,
+        values,
+        analysis=analysis,
+        experiment=experiment,
+        seed=seed,
+        slice_=slice_,
+        inputs=inputs,
+        meta=meta,
+    )
+
+
+def write_measurement(
+    out: Path,
+    values: dict[str, Any],
+    *,
+    analysis: str,
+    experiment: str,
+    seed: int,
+    slice_: dict[str, Any],
+    inputs: dict[str, Path],
+    meta: dict[str, Any],
+) -> None:
+    """Write a measurement with its provenance.
+
+    Args:
+        out: the JSON.
+        values: plain numbers, strings, lists and dictionaries.
+        analysis: its name.
+        experiment: name of the experiment.
+        seed: of the training.
+        slice_: everything that shapes the measurement.
+        inputs: the files it was made from, by the name to record them under.
+        meta: of what was measured: the `device` it was made on, and its `training`.
+    """
     provenance = {
         "analysis": analysis,
         "experiment": experiment,
