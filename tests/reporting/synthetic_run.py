@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import synthetic_black_box
+import synthetic_detection
+import synthetic_localization
 
 from clearfilters.artifacts import parameters_hash
 
@@ -138,6 +141,8 @@ class SyntheticRun:
         role: str,
     ) -> None:
         parameters = {**parameters, "analysis": {analysis: {}}}
+        if analysis == "detection":
+            parameters |= synthetic_detection.PARAMETERS
         provenance = {
             "analysis": analysis,
             "experiment": name,
@@ -264,6 +269,10 @@ def measure(role: str, seed: int, model: str) -> dict[str, dict[str, Any]]:
             "match_random": 0.3,
             "source": source,
         },
+        "detection": synthetic_detection.detection_values(role, seed),
+        "one_pixel": synthetic_black_box.attack_values(role, seed, scalars["accuracy"]),
+        "local_search": synthetic_black_box.attack_values(role, seed, scalars["accuracy"]),
+        "localization": synthetic_localization.localization_values(role, seed, CLASSES),
     }
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_run import CLAIM_PARAMETERS, SyntheticRun, fill
+from synthetic_black_box import attack_values
+from synthetic_detection import detection_values
+from synthetic_localization import localization_values
+from synthetic_run import CLAIM_PARAMETERS, CLASSES, SyntheticRun, fill
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.claims import CLAIM_COLUMNS, write_claims
@@ -74,11 +77,18 @@ def test_claims_hold_where_the_numbers_say_so(full_run: SyntheticRun, tmp_path: 
 
 
 def test_claims_fail_where_the_numbers_say_so(run: SyntheticRun, tmp_path: Path) -> None:
+    detection = detection_values("worse than std", 0)
+    localization = localization_values("worse than std", 0, CLASSES)
+    black_box = attack_values("worse than std", 0, 0.9)
     run.add("std", "std")
     run.add(
         "lsg",
         "lsg",
         change={
+            "detection": detection,
+            "localization": localization,
+            "one_pixel": black_box,
+            "local_search": black_box,
             "classification": {"accuracy": 0.89, "cross_entropy": 0.5},
             "phi": {"phi_test": 0.9, "trained_density": 0.6, "fitted_density": 0.6},
             "masking": {
@@ -112,7 +122,15 @@ def test_claims_fail_where_the_numbers_say_so(run: SyntheticRun, tmp_path: Path)
             "clustering": {"match": 0.1},
         },
     )
-    run.add("csg", "csg", change={"mis": {"mis": 0.05}, "phi": {"trained_density": 0.3}})
+    change = {
+        "mis": {"mis": 0.05},
+        "phi": {"trained_density": 0.3},
+        "detection": detection,
+        "localization": localization,
+        "one_pixel": black_box,
+        "local_search": black_box,
+    }
+    run.add("csg", "csg", change=change)
     claims = written(run, tmp_path)
     for key, line in claims.items():
         expected = "not reproduced"

@@ -111,7 +111,7 @@ def test_it_says_what_ran(full: tuple[SyntheticRun, str]) -> None:
 
 
 def test_what_was_not_run_is_said(run: SyntheticRun) -> None:
-    run.add("only", "std", seeds=(0,))
+    run.add("only", "std", seeds=(0,), analyses=("masking",))
     text = make(run)
     assert "lacks masking of lsg" in Page(text).words
     assert "data:image" not in text

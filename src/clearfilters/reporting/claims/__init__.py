@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clearfilters.artifacts import atomic_path
-from clearfilters.reporting.claims import gates
+from clearfilters.reporting.claims import black_box, detection, gates, localization
 from clearfilters.reporting.claims.verdict import ClaimParameters, Finding
 from clearfilters.reporting.records import Index, Records, Summary, load
 from clearfilters.reporting.table import number
@@ -39,12 +39,21 @@ CLAIM_ANALYSES = (
     "masking",
     "similarity",
     "clustering",
+    "detection",
+    "one_pixel",
+    "local_search",
+    "localization",
 )
 
 
 def judge_claims(records: Records, parameters: ClaimParameters) -> list[Finding]:
     """Judge every claim; one that no experiment speaks to is `not run`."""
-    return gates.findings(records, parameters)
+    return [
+        *gates.findings(records, parameters),
+        *detection.findings(records),
+        *black_box.findings(records),
+        *localization.findings(records),
+    ]
 
 
 def write_claims(index: Index, parameters: Mapping[str, Any], out: Path) -> None:

@@ -56,12 +56,13 @@ class Claim:
 def findings(records: Records, p: ClaimParameters) -> list[Finding]:
     """Every claim of these papers, judged for every experiment that it is about."""
     claims = [*_table1(p), *_figures456(p), *_filters(p), *_statistics(p), *_csg(), *_ours(p)]
-    return [finding for claim in claims for finding in _judge(records, claim)] + [
+    return [finding for claim in claims for finding in judge_claim(records, claim)] + [
         *_existence(records, p)
     ]
 
 
-def _judge(records: Records, claim: Claim) -> list[Finding]:
+def judge_claim(records: Records, claim: Claim) -> list[Finding]:
+    """A verdict for each experiment that the claim is about, or one that none was run."""
     found = []
     for network in claim.networks:
         judged = [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.drawing import Drawing, save
-from clearfilters.reporting.figures import gates
+from clearfilters.reporting.figures import attacks, gates, localization
 from clearfilters.reporting.records import Index, Records, load
 
 
@@ -56,6 +56,11 @@ FIGURES = {
         gates.lsg_figure7,
         (("std", "correlation"), ("fixed", "correlation"), ("std", "phi"), ("fixed", "phi")),
     ),
+    "lsg_figure8": FigureSpec(
+        "LSG figure 8: class activation maps",
+        localization.lsg_figure8,
+        (("std", "localization"), ("lsg", "localization")),
+    ),
     "lsg_figure9": FigureSpec(
         "LSG figure 9: the fixed gate",
         gates.lsg_figure9,
@@ -72,6 +77,21 @@ FIGURES = {
         "Trade-off of density, accuracy, leakage and Φ",
         gates.lsg_tradeoff,
         (("tradeoff", "classification"), ("tradeoff", "phi"), ("tradeoff", "leakage")),
+    ),
+    "attack_examples": FigureSpec(
+        "Adversarial samples",
+        attacks.attack_examples,
+        (("std", "detection"),),
+    ),
+    "detection_importance": FigureSpec(
+        "Which layers give adversarial samples away",
+        attacks.detection_importance,
+        (("std", "detection"),),
+    ),
+    "detection_cross": FigureSpec(
+        "Detectors on attacks that they were not trained on",
+        attacks.detection_cross,
+        (("std", "detection"),),
     ),
 }
 

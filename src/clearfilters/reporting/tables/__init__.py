@@ -7,7 +7,7 @@ from pathlib import Path
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.records import Index, Records, load
 from clearfilters.reporting.table import Table, write_csv, write_markdown
-from clearfilters.reporting.tables import gates
+from clearfilters.reporting.tables import black_box, detection, gates, localization
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,17 @@ TABLES = {
         gates.lsg_table1, ("classification", "phi", "correlation", "mis", "leakage")
     ),
     "lsg_table2": TableSpec(gates.lsg_table2, ("correlation",)),
+    "lsg_table3": TableSpec(localization.lsg_table3, ("localization",)),
     "lsg_gate_statistics": TableSpec(
         gates.lsg_gate_statistics, ("gate_statistics", "classification")
     ),
     "csg_mis": TableSpec(gates.csg_mis, ("mis",)),
+    "csg_localization": TableSpec(localization.csg_localization, ("localization",)),
     "lsg_leakage": TableSpec(gates.lsg_leakage, ("leakage", "classification", "phi")),
     "lsg_tradeoff": TableSpec(gates.lsg_tradeoff, ("classification", "phi", "leakage")),
+    "lsg_table4": TableSpec(detection.lsg_table4, ("detection",)),
+    "csg_detection": TableSpec(detection.csg_detection, ("detection",)),
+    "lsg_table5": TableSpec(black_box.lsg_table5, ("one_pixel", "local_search")),
 }
 
 

@@ -49,7 +49,7 @@ def _density_interval(records: Records, experiment: Experiment) -> str:
     return f"[{inside} of {len(verdicts)} in {interval[0]:.3g} to {interval[1]:.3g}]"
 
 
-def _orientation(experiments: Sequence[Experiment]) -> list[str]:
+def orientation(experiments: Sequence[Experiment]) -> list[str]:
     """A warning where the published values are of other data or of other networks."""
     other = sorted({e.dataset for e in experiments} - {"cifar10"})
     narrow = sorted({e.network for e in experiments if e.width is not None})
@@ -95,7 +95,7 @@ def lsg_table1(records: Records) -> Table:
         provenance_note(records, experiments),
         TIMES,
         "Published values: CIFAR-10 with ResNet20 and PASCAL VOC with ResNet152, 150 epochs.",
-        *_orientation(experiments),
+        *orientation(experiments),
         "Φ is measured on test features with a gate fitted to the frozen network, by the same "
         "procedure for every row; a and s are ours, since the paper gives none.",
         "The published density of STD stands beside the fitted gate, the only one STD has; in "
@@ -194,7 +194,7 @@ def lsg_table2(records: Records) -> Table:
         TIMES,
         "Published values: CIFAR-10; the paper's LSG networks here are those trained with the "
         "fixed gate. They stand beside the row CIC only; the other rows are ours.",
-        *_orientation(experiments),
+        *orientation(experiments),
         f"m, the filters per class: {_filters_per_class(records, experiments)}. A filter in the "
         "groups of two classes pairs with itself (correlation 1) in the paper's formula; the rows "
         "without self-pairs leave these out.",
@@ -263,7 +263,7 @@ def lsg_gate_statistics(records: Records) -> Table:
         "class if that class alone has a gate of at least h, and is shared otherwise.",
         "Published: about 10 % of the filters for each class (6 of ResNet20's 64) and 10 % shared, "
         "over 20 gates on CIFAR-10 (LSG section 4.3); 6 and 4 filters (CSG appendix E).",
-        *_orientation(experiments),
+        *orientation(experiments),
     )
     heads = ("Training", "Gate", "Gates")
     title = "LSG section 4.3: filters per class"

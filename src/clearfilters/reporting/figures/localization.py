@@ -1,0 +1,60 @@
+"""LSG figure 8: test images, their objects, and where each network looks."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clearfilters.reporting.drawing import Drawing, heat_map, new_figure
+from clearfilters.reporting.records import Records
+
+# Few colours keep the file small.
+HEAT_STEPS = 20
+ROW_HEIGHT = 1.45  # inches
+
+
+def lsg_figure8(records: Records) -> Drawing:
+    """Image, object, and the CAM of STD, LSG and, where it ran, CSG, a row per class."""
+    lsg = records.experiments("lsg", analysis="localization")[0]
+    std = records.partner(lsg, "std") or records.experiments("std", analysis="localization")[0]
+    csg = records.partner(lsg, "csg")
+    shown = [std, lsg] if csg is None else [std, lsg, csg]
+    examples = [(records.first(e, "localization") or {})["examples"] for e in shown]
+    rows = len(examples[0])
+    figure, axes = new_figure(ROW_HEIGHT * rows + 0.3, rows, 2 + len(shown))
+    for same_image, row in zip(zip(*examples, strict=True), axes, strict=True):
+        first = same_image[0]
+        mask = _pixels(first["mask"]) > 0
+        row[0].imshow(_pixels(first["image"]), interpolation="nearest")
+        row[0].set_ylabel(first["class"], fontsize=9)
+        row[1].imshow(mask, cmap="gray", interpolation="nearest", vmin=0, vmax=1)
+        for example, axis in zip(same_image, row[2:], strict=True):
+            heat_map(axis, _pixels(example["cam"]), limits=(0, 255), steps=HEAT_STEPS)
+            axis.contour(mask, levels=[0.5], colors="white", linewidths=0.8)
+            axis.set_xlabel(f"IoU {example['cam_iou']:.2f}", fontsize=8)
+        for axis in row:
+            axis.set_aspect("equal")
+            axis.set_xticks([])
+            axis.set_yticks([])
+    titles = ("image", "object", *(f"{e.label}\nCAM" for e in shown))
+    for title, axis in zip(titles, axes[0], strict=True):
+        axis.set_title(title, fontsize=8)
+    share = (records.first(lsg, "localization") or {})["lsg"]["top_share"]
+    models = "; ".join(f"{e.label}: seed {e.seeds[0]}, {e.epochs} epochs" for e in shown)
+    caption = (
+        "The first test image of each class, its object, and the class activation map of its class "
+        "(bright: high; scaled to its own range), with the object's outline. IoU of the map's top "
+        f"{share:.0%} with the object. {lsg.network}, {lsg.dataset}. {models}."
+    )
+    return Drawing(figure, caption)
+
+
+def _pixels(png: str) -> npt.NDArray[Any]:
+    from PIL import Image
+
+    with Image.open(BytesIO(base64.b64decode(png))) as image:
+        return np.asarray(image)
