@@ -7,9 +7,10 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ANALYSES
+from clearfilters.params import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
 from clearfilters.reporting.claims import CLAIM_ANALYSES
 from clearfilters.workflow import (
+    ADVERSARIAL_KINDS,
     CHECKPOINT_FILES,
     FEATURE_FILES,
     Plan,
@@ -49,4 +50,6 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/analysis.smk"
+include: "workflow/rules/localization.smk"
+include: "workflow/rules/attacks.smk"
 include: "workflow/rules/report.smk"

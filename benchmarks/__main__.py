@@ -9,7 +9,17 @@ import platform
 
 import torch
 
-from benchmarks import memory, path_epochs, phi_fit, training_speed, workload
+from benchmarks import (
+    black_box,
+    finetune,
+    forest_features,
+    localization,
+    memory,
+    path_epochs,
+    phi_fit,
+    training_speed,
+    workload,
+)
 from benchmarks.row import Row
 
 COLUMNS = ("name", "ours", "baseline", "ratio", "required")
@@ -42,6 +52,20 @@ def main() -> None:
         training_speed.run(repeats=1 if brief else 5, batches=2 if brief else 16),
         *path_epochs.run(repeats=1 if brief else 15, batches=2 if brief else 4),
         phi_fit.run(repeats=1 if brief else 3, count=1024 if brief else 10_240),
+        forest_features.run(repeats=1 if brief else 3, count=512 if brief else 10_000),
+        black_box.run_one_pixel(
+            repeats=1 if brief else 5, images=1 if brief else 4, generations=1 if brief else 4
+        ),
+        black_box.run_local_search(
+            repeats=1 if brief else 5,
+            images=2 if brief else 16,
+            rounds=2 if brief else 5,
+            loop_images=1 if brief else 2,
+        ),
+        *localization.run(
+            repeats=1 if brief else 5, images=20 if brief else 500, loop_images=1 if brief else 10
+        ),
+        finetune.run(repeats=1, count=32 if brief else 64, epochs=10 if brief else finetune.EPOCHS),
         memory.run(batches=1 if brief else 8),
     ]
     print(table(rows))

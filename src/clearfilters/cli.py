@@ -41,7 +41,8 @@ def _train(args: Arguments) -> None:
     from clearfilters.training.loop import train
 
     parameters = parse_training_slice(args.parameters)
-    train(parameters, args.data, args.out, args.resume, _device(args.device))
+    device = _device(args.device)
+    train(parameters, args.data, args.out, args.resume, device, raw=args.raw)
 
 
 def _features(args: Arguments) -> None:
@@ -66,6 +67,51 @@ def _measure(args: Arguments) -> None:
         gates=args.gates,
         gates_out=args.gates_out,
         out=args.out,
+    )
+
+
+def _localization(args: Arguments) -> None:
+    from clearfilters.training.localization import record_localization
+
+    record_localization(
+        args.checkpoint,
+        args.data,
+        args.parameters,
+        experiment=args.experiment,
+        seed=args.seed,
+        out=args.out,
+        device=_device(args.device),
+    )
+
+
+def _adversarial(args: Arguments) -> None:
+    from clearfilters.attacks.adversarial import record_adversarial
+
+    record_adversarial(
+        args.checkpoint, args.data, args.attack, args.parameters, args.out, _device(args.device)
+    )
+
+
+def _detection(args: Arguments) -> None:
+    from clearfilters.attacks.detection import record_detection
+
+    record_detection(
+        args.samples, args.parameters, experiment=args.experiment, seed=args.seed, out=args.out
+    )
+
+
+def _black_box(args: Arguments) -> None:
+    from clearfilters.attacks.black_box import record_black_box
+
+    record_black_box(
+        args.attack,
+        args.checkpoint,
+        args.data,
+        args.parameters,
+        experiment=args.experiment,
+        seed=args.seed,
+        out=args.out,
+        device=_device(args.device),
     )
 
 
@@ -141,6 +187,7 @@ def build_parser() -> argparse.ArgumentParser:
     train = command("train", _train, "processed store -> checkpoint")
     add(train, "--parameters", **slice_)
     add(train, "--data", type=Path, help="the processed store")
+    add(train, "--raw", type=Path, required=False, default=Path("data/raw"), help="of weights")
     add(train, "--resume", type=Path, help="file for the state after each finished epoch")
     add(train, "--out", type=Path, help="checkpoint folder")
     add(train, "--device", **device)
@@ -161,6 +208,42 @@ def build_parser() -> argparse.ArgumentParser:
     add(measure, "--gates", type=Path, required=False, help="gates of the model, from `phi`")
     add(measure, "--gates-out", type=Path, required=False, help="where `phi` writes the gates")
     add(measure, "--out", type=Path, help="the measurement's JSON")
+
+    localization = command("localization", _localization, "checkpoint -> where the filters look")
+    add(localization, "--parameters", **slice_)
+    add(localization, "--experiment", help="its name in params.yaml")
+    add(localization, "--seed", type=int, help="of the training")
+    add(localization, "--data", type=Path, help="the processed store, with object masks")
+    add(localization, "--checkpoint", type=Path, help="checkpoint folder")
+    add(localization, "--out", type=Path, help="the measurement's JSON")
+    add(localization, "--device", **device)
+
+    adversarial = command("adversarial", _adversarial, "checkpoint -> adversarial samples")
+    add(adversarial, "attack", help="its name in params.yaml")
+    add(adversarial, "--parameters", **slice_)
+    add(adversarial, "--data", type=Path, help="the processed store")
+    add(adversarial, "--checkpoint", type=Path, help="checkpoint folder")
+    add(adversarial, "--out", type=Path, help="the .npz; a .json of the same name goes beside it")
+    add(adversarial, "--device", **device)
+
+    detection = command(
+        "detection", _detection, "adversarial samples -> how well they are detected"
+    )
+    add(detection, "--parameters", **slice_)
+    add(detection, "--experiment", help="its name in params.yaml")
+    add(detection, "--seed", type=int, help="of the training")
+    add(detection, "--samples", type=Path, help="folder of the model's adversarial samples")
+    add(detection, "--out", type=Path, help="the measurement's JSON")
+
+    black_box = command("black-box", _black_box, "checkpoint -> success of a black-box attack")
+    add(black_box, "attack", help="one_pixel or local_search")
+    add(black_box, "--parameters", **slice_)
+    add(black_box, "--experiment", help="its name in params.yaml")
+    add(black_box, "--seed", type=int, help="of the training")
+    add(black_box, "--data", type=Path, help="the processed store")
+    add(black_box, "--checkpoint", type=Path, help="checkpoint folder")
+    add(black_box, "--out", type=Path, help="the measurement's JSON")
+    add(black_box, "--device", **device)
 
     def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
         added = command(name, run, help_)

@@ -12,13 +12,17 @@ from typing import Any
 import clearfilters
 from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.artifacts import parameters_hash, read_measurement
+from clearfilters.data.prepare import READERS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import (
     GATE_ANALYSES,
     Job,
+    adversarial_slice,
     analyses_of,
     data_params,
     features_slice,
+    has_masks,
+    is_attacked,
     jobs,
     load_params,
     measurement_slice,
@@ -35,8 +39,16 @@ STORE_FILES = (
     "test/images.npy",
     "test/labels.npy",
 )
+# What a store with object masks has besides.
+MASK_FILES = tuple(
+    f"{split}/{file}"
+    for split in ("train", "test")
+    for file in ("masks.npy", "parts.npz", "landmarks.csv")
+)
 CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
 FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz", "meta.json")
+# Samples, and what made them.
+ADVERSARIAL_KINDS = ("npz", "json")
 # What a module may read besides other modules.
 DATA_SUFFIXES = (".csv", ".j2")
 # Enough of a hash to tell parameters apart; the index goes through a command line.
@@ -50,11 +62,17 @@ STEP_MODULES = {
     "train": "clearfilters.training.loop",
     "features": "clearfilters.training.features",
     "measure": "clearfilters.analysis.recording",
+    "localization": "clearfilters.training.localization",
+    "adversarial": "clearfilters.attacks.adversarial",
+    "detection": "clearfilters.attacks.detection",
+    "black_box": "clearfilters.attacks.black_box",
     "table": "clearfilters.reporting.tables",
     "figure": "clearfilters.reporting.figures",
     "claims": "clearfilters.reporting.claims",
     "report": "clearfilters.reporting.page",
 }
+# Modules that a step imports by name, only the one that it needs.
+REGISTRIES = {"prepare": READERS, "measure": MEASUREMENTS}
 # Not inputs of any rule: the command line only passes arguments on, and what params.py resolves
 # reaches each rule as its slice, whose changes are seen. Else a new parameter of one analysis would
 # retrain every network.
@@ -82,11 +100,16 @@ def module_files(*modules: str) -> list[str]:
     return sorted(os.path.relpath(path) for path in found)
 
 
-def step_files(step: str, analysis: str | None = None) -> list[str]:
-    """The module files of a step of STEP_MODULES; for `measure`, of one analysis."""
+def step_files(step: str, chosen: str | None = None) -> list[str]:
+    """The module files of a step of STEP_MODULES.
+
+    Args:
+        step: its name.
+        chosen: for a step of REGISTRIES, the analysis or the format of the data.
+    """
     modules = [STEP_MODULES[step]]
-    if analysis is not None:
-        modules.append(MEASUREMENTS[analysis])
+    if chosen is not None:
+        modules.append(REGISTRIES[step][chosen])
     return module_files(*modules)
 
 
@@ -137,7 +160,7 @@ class Plan:
 
     Attributes:
         name: of the run.
-        data: folder of the processed store.
+        data: folder of the processed stores.
         results: folder of the run's results.
         groups: the jobs by experiment; those of the trade-off's grid stand together.
     """
@@ -174,13 +197,24 @@ class Plan:
         entries = [
             {"role": job.role, "analysis": analysis}
             for job in self._jobs.values()
-            for analysis in analyses_of(job)
+            for analysis in analyses_of(self.params, job)
         ]
         return [figure for figure in FIGURES if not not_run(figure, entries)]
 
-    def store_files(self) -> list[str]:
-        """The files of the processed store."""
-        return [f"{self.data}/{file}" for file in STORE_FILES]
+    @property
+    def datasets(self) -> list[str]:
+        """Names of the run's data sets."""
+        return self.params.run.datasets
+
+    def store_files(self, dataset: str) -> list[str]:
+        """The files of the processed store of a data set."""
+        masks = MASK_FILES if has_masks(data_params(self.params, dataset)) else ()
+        return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *masks)]
+
+    def store_of(self, experiment: str) -> list[str]:
+        """The files of the store that an experiment is trained on."""
+        job = next(job for job in self._jobs.values() if job.experiment == experiment)
+        return self.store_files(job.dataset)
 
     def checkpoint_files(self, group: str | None = None) -> list[str]:
         """The files of the checkpoints of one group, or of all."""
@@ -198,13 +232,40 @@ class Plan:
             for file in files
         ]
 
-    def metric_files(self, *analyses: str) -> list[str]:
-        """The measurements of these analyses."""
+    def metric_files(self, *analyses: str, experiment: str | None = None) -> list[str]:
+        """The measurements of these analyses, of one experiment or of all."""
         return [
             file
             for job in self._jobs.values()
+            if experiment in (None, job.experiment)
             for analysis, file in self._metrics_of(job)
             if analysis in analyses
+        ]
+
+    @property
+    def localized(self) -> list[str]:
+        """The experiments whose filters are asked where they look."""
+        return self.params.run.localized
+
+    @property
+    def attacks(self) -> list[str]:
+        """Names of the white-box attacks."""
+        return list(self.params.attacks.white_box)
+
+    @property
+    def attacked(self) -> list[str]:
+        """The experiments whose models are attacked."""
+        return self.params.attacks.experiments
+
+    def adversarial_files(self, experiment: str, seed: str | None = None) -> list[str]:
+        """The adversarial samples of an experiment's models, or of the one with this seed."""
+        return [
+            f"{self.results}/adversarial/{experiment}/seed{job.seed}/{attack}.{kind}"
+            for job in self._jobs.values()
+            if job.experiment == experiment and is_attacked(self.params, job)
+            if seed in (None, str(job.seed))
+            for attack in self.attacks
+            for kind in ADVERSARIAL_KINDS
         ]
 
     def is_recorded(self) -> bool:
@@ -231,7 +292,7 @@ class Plan:
     def _metrics_of(self, job: Job) -> list[tuple[str, str]]:
         return [
             (name, f"{self.results}/metrics/{name}/{job.experiment}/seed{job.seed}.json")
-            for name in analyses_of(job)
+            for name in analyses_of(self.params, job)
         ]
 
     def gate_files(self, analysis: str, experiment: str, seed: str) -> list[str]:
@@ -240,9 +301,13 @@ class Plan:
             return []
         return [f"{self.results}/gates/{experiment}/seed{seed}.npz"]
 
-    def data_slice(self) -> str:
-        """What shapes the processed store, as JSON."""
-        return _json(data_params(self.params).model_dump())
+    def store_modules(self, dataset: str) -> list[str]:
+        """The module files that the store of a data set depends on."""
+        return step_files("prepare", data_params(self.params, dataset).format)
+
+    def data_slice(self, dataset: str) -> str:
+        """What shapes the processed store of a data set, as JSON."""
+        return _json(data_params(self.params, dataset).model_dump())
 
     def training_slice(self, experiment: str, seed: str) -> str:
         """What shapes a checkpoint, as JSON."""
@@ -251,6 +316,10 @@ class Plan:
     def features_slice(self, experiment: str, seed: str) -> str:
         """What shapes a model's features, as JSON."""
         return _json(features_slice(self.params, self._job(experiment, seed)))
+
+    def adversarial_slice(self, experiment: str, seed: str, attack: str) -> str:
+        """What shapes the adversarial samples of an attack, as JSON."""
+        return _json(adversarial_slice(self.params, self._job(experiment, seed), attack))
 
     def measurement_slice(self, analysis: str, experiment: str, seed: str) -> str:
         """What shapes a measurement, as JSON."""
@@ -271,7 +340,7 @@ class Plan:
                 analysis: parameters_hash(measurement_slice(self.params, job, analysis))[
                     :HASH_DIGITS
                 ]
-                for analysis in analyses_of(job)
+                for analysis in analyses_of(self.params, job)
                 if analysis in analyses
             }
             entry = {"label": job.label, "role": job.role, "seeds": {}}

@@ -91,12 +91,30 @@ class Project:
 
 
 def shrink(params: dict[str, Any]) -> None:
-    """Two experiments and one point of the trade-off, one seed, one epoch, tiny networks."""
+    """Three experiments and one point of the trade-off, one seed, one epoch, tiny networks."""
     params["run"].update(seeds=[0], experiments=["resnet20-std", "resnet20-lsg"])
+    params["run"]["experiments"].append("animals-std")
+    params["run"]["localized"] = ["animals-std"]
+    params["datasets"]["animals"].update(images_per_class=4, image_size=16)
+    params["experiments"]["animals-std"]["training"] = {}
+    params["localization"]["gradmap"].update(filters=2, images_per_class=1)
+    params["localization"].update(random_maps=2, examples=1)
     params["run"]["tradeoff"].update(lambdas=[0.3], a=[0.01], training={})
     params["training"].update(epochs=1, batch_size=256)
     params["training"]["schedule"]["warmup_epochs"] = 0
     for name in params["run"]["experiments"]:
         params["experiments"][name]["model"]["width"] = 4
     params["analysis"]["correlation"]["filters_per_class"]["resnet20"] = 1
+    attacks = params["attacks"]
+    attacks["experiments"] = ["resnet20-std"]
+    attacks["sampling"].update(test_per_class=2, batch_size=20)
+    for attack in attacks["white_box"].values():
+        attack["train_per_class"] = 4
+        if "steps" in attack:
+            attack["steps"] = 2
+    for detectors in attacks["detection"]["tables"].values():
+        detectors["sizes"] = [2, 4]
+    attacks["detection"].update(repetitions=2, trees=3, min_positives=1)
+    attacks["one_pixel"].update(images=2, population=5, generations=1)
+    attacks["local_search"].update(images=2, rounds=1, candidates=8)
     params["analysis"]["phi"]["max_iterations"] = 20

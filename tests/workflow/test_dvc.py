@@ -9,6 +9,7 @@ import yaml
 from project import ROOT, Project
 
 from clearfilters.analysis.measurements import MEASUREMENTS
+from clearfilters.data.prepare import READERS
 from clearfilters.params import ANALYSES
 from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.tables import TABLES
@@ -20,6 +21,10 @@ STEPS = {
     "train_tradeoff": "train",
     "features": "features",
     "features_tradeoff": "features",
+    "localization": "localization",
+    "adversarial": "adversarial",
+    "detection": "detection",
+    "black_box": "black_box",
     "tables": "table",
     "figures": "figure",
 }
@@ -44,10 +49,15 @@ def test_stages_depend_on_the_modules_of_their_step(
     assert covers(stages[stage], step_files(step)) == set()
 
 
-@pytest.mark.parametrize("stage", ["data", "train", "features"])
+@pytest.mark.parametrize("stage", ["train", "features", "adversarial", "detection", "black_box"])
 def test_expensive_stages_depend_on_no_other_module(stages: dict[str, Any], stage: str) -> None:
     modules = {dep for dep in stages[stage]["deps"] if dep.startswith("src/")}
     assert modules == set(step_files(STEPS[stage]))
+
+
+def test_the_data_stage_depends_on_every_reader(stages: dict[str, Any]) -> None:
+    for format_ in READERS:
+        assert covers(stages["data"], step_files("prepare", format_)) == set()
 
 
 def test_analysis_and_report_stages_depend_on_their_modules(stages: dict[str, Any]) -> None:
@@ -62,6 +72,8 @@ def test_every_analysis_has_one_stage(stages: dict[str, Any]) -> None:
         "phi",
         *stages["measure"]["matrix"]["analysis"],
         *stages["measure_gates"]["matrix"]["analysis"],
+        *(stage for stage in ("localization", "detection") if stage in stages),
+        *stages["black_box"]["matrix"]["analysis"],
     ]
     assert sorted(listed) == sorted(ANALYSES)
 
@@ -91,6 +103,21 @@ def test_dvc_resolves_the_stages_to_the_files_of_the_plan(
         ):
             folder = outs[f"{step}{suffix}"]
             assert all(file.startswith(f"{folder}/") for file in files)
+    for dataset in plan.datasets:
+        folder = outs[f"data@{dataset}"]
+        assert all(file.startswith(f"{folder}/") for file in plan.store_files(dataset))
+    for experiment in plan.attacked:
+        for stage, files in (
+            ("adversarial@", plan.adversarial_files(experiment)),
+            ("detection@", plan.metric_files("detection", experiment=experiment)),
+            ("black_box@one_pixel-", plan.metric_files("one_pixel", experiment=experiment)),
+            ("black_box@local_search-", plan.metric_files("local_search", experiment=experiment)),
+        ):
+            assert all(file.startswith(f"{outs[stage + experiment]}/") for file in files)
+    for experiment in plan.localized:
+        folder = outs[f"localization@{experiment}"]
+        files = plan.metric_files("localization", experiment=experiment)
+        assert all(file.startswith(f"{folder}/") for file in files)
 
 
 def test_a_training_stage_names_its_own_experiment_only(stages: dict[str, Any]) -> None:

@@ -20,6 +20,12 @@ ANALYSIS_STAGES = {
     "measure_gates@similarity",
     "measure_gates@clustering",
 }
+ATTACK_STAGES = {
+    "adversarial@resnet20-std",
+    "detection@resnet20-std",
+    "black_box@one_pixel-resnet20-std",
+    "black_box@local_search-resnet20-std",
+}
 REPORT_STAGES = {"tables", "figures", "report"}
 
 
@@ -50,7 +56,7 @@ def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[...,
     first_metrics = project.contents("results/quick/metrics/**/*.json")
     first_tables = project.contents("results/quick/tables/*")
     first_weights = project.contents("results/quick/checkpoints/**/model.safetensors")
-    assert len(first_weights) == 3
+    assert len(first_weights) == 4
 
     # The threshold, by Snakemake.
     project.change(set_threshold(0.4))
@@ -61,7 +67,8 @@ def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[...,
     # An experiment's learning rate, by DVC.
     project.change(set_lr(0.05))
     assert project.pending()["trained_model"] == 1
-    ran = {"train@resnet20-std", "features@resnet20-std", *ANALYSIS_STAGES, *REPORT_STAGES}
+    ran = {"train@resnet20-std", "features@resnet20-std"}
+    ran |= ANALYSIS_STAGES | ATTACK_STAGES | REPORT_STAGES
     assert set(project.repro()) == ran
     weights = project.contents("results/quick/checkpoints/**/model.safetensors")
     different = {path for path in weights if weights[path] != first_weights[path]}

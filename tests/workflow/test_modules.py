@@ -7,8 +7,13 @@ import pytest
 
 import clearfilters
 from clearfilters import workflow
-from clearfilters.analysis.measurements import MEASUREMENTS
-from clearfilters.workflow import STEP_MODULES, UNTRACKED, module_files, step_files
+from clearfilters.workflow import (
+    REGISTRIES,
+    STEP_MODULES,
+    UNTRACKED,
+    module_files,
+    step_files,
+)
 
 PACKAGE = Path(clearfilters.__path__[0])
 
@@ -74,6 +79,12 @@ def test_an_analysis_depends_on_its_own_module_and_on_no_other_analysis() -> Non
     assert not found & {"analysis/clustering.py", "analysis/masking.py", "training/loop.py"}
 
 
+def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
+    found = names(step_files("prepare", "digits"))
+    assert {"data/digits.py", "data/store.py"} <= found
+    assert not found & {"data/cifar.py", "data/voc_parts.py"}
+
+
 def test_tables_depend_on_the_published_values_and_the_page_on_its_template() -> None:
     assert "reporting/published.csv" in names(step_files("table"))
     assert "reporting/page.html.j2" in names(step_files("report"))
@@ -89,7 +100,9 @@ def test_reporting_depends_on_no_training_code() -> None:
 def test_untracked_modules_are_in_no_step() -> None:
     untracked = {f"{name.removeprefix('clearfilters.')}.py" for name in UNTRACKED}
     steps = [step_files(step) for step in STEP_MODULES]
-    steps += [step_files("measure", analysis) for analysis in MEASUREMENTS]
+    steps += [
+        step_files(step, chosen) for step, registry in REGISTRIES.items() for chosen in registry
+    ]
     assert not untracked & set.union(*map(names, steps))
 
 

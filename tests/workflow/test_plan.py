@@ -9,21 +9,29 @@ from typing import Any
 import pytest
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ANALYSES, GATE_ANALYSES
+from clearfilters.params import ANALYSES, ATTACK_ANALYSES, FEATURE_ANALYSES, GATE_ANALYSES
 from clearfilters.workflow import TRADEOFF, Plan
 
 Edit = Callable[[dict[str, Any]], None]
+ATTACKS = ("pgd-lsg", "fgsm", "pgd", "cw", "fgsm-untargeted", "pgd-untargeted")
+ADVERSARIAL = {f"adversarial {name}" for name in ATTACKS}
 
 
 def slices(config: dict[str, Any]) -> dict[tuple[str, ...], str]:
     """Every slice of a run, by step (or analysis), experiment and seed."""
     plan = Plan(config)
-    found = {("data",): plan.data_slice(), ("claims",): plan.claims_slice()}
+    found = {("data", name): plan.data_slice(name) for name in plan.datasets}
+    found["claims",] = plan.claims_slice()
     for group in plan.groups.values():
         for job in group:
             key = (job.experiment, str(job.seed))
             found["train", *key] = plan.training_slice(*key)
             found["features", *key] = plan.features_slice(*key)
+    for experiment in plan.attacked:
+        for file in plan.adversarial_files(experiment):
+            key = (experiment, Path(file).parent.name.removeprefix("seed"))
+            attack = Path(file).stem
+            found[f"adversarial {attack}", *key] = plan.adversarial_slice(*key, attack)
     for file in plan.metric_files(*ANALYSES):
         analysis, *experiment_parts = Path(file).relative_to(f"{plan.results}/metrics").parent.parts
         experiment, seed = "/".join(experiment_parts), Path(file).stem.removeprefix("seed")
@@ -58,7 +66,8 @@ def test_learning_rate_of_an_experiment_changes_only_what_is_made_from_it(
 
     found = changed(default_params, edit)
     assert {key[1] for key in found} == {"resnet20-std"}
-    assert {key[0] for key in found} == {"train", "features", *ANALYSES}
+    own = {*FEATURE_ANALYSES, *ATTACK_ANALYSES}
+    assert {key[0] for key in found} == {"train", "features", *ADVERSARIAL, *own}
 
 
 def test_learning_rate_of_the_run_changes_all_that_do_not_override_it(
@@ -88,7 +97,14 @@ def test_parameters_of_phi_change_the_analyses_that_read_its_gate(
         (lambda p: p["experiments"]["resnet20-std"].update(label="other"), set()),
         (lambda p: p["datasets"]["cifar10"].update(note="unused"), set()),
         (lambda p: p["claims"].update(accuracy_margin=9.0), {"claims"}),
-        (lambda p: p["features"].update(noise_seed=7), {"features", *ANALYSES}),
+        (lambda p: p["features"].update(noise_seed=7), {"features", *FEATURE_ANALYSES}),
+        (lambda p: p["attacks"]["detection"].update(trees=9), {"detection"}),
+        (lambda p: p["attacks"]["one_pixel"].update(seed=9), {"one_pixel"}),
+        (lambda p: p["attacks"]["sampling"].update(seed=9), {*ADVERSARIAL, "detection"}),
+        (
+            lambda p: p["attacks"]["white_box"]["fgsm"].update(eps=0.2),
+            {"adversarial fgsm", "detection"},
+        ),
     ],
 )
 def test_other_parameters(default_params: dict[str, Any], edit: Edit, expected: set[str]) -> None:
@@ -105,7 +121,8 @@ def test_one_seed_more_changes_nothing_that_is_there(default_params: dict[str, A
 
 def test_files_of_a_run(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
-    assert plan.store_files()[0] == "data/processed/quick/meta.json"
+    assert plan.store_files("digits")[0] == "data/processed/quick/digits/meta.json"
+    assert plan.store_of("resnet20-std") == plan.store_files("digits")
     std = plan.checkpoint_files("resnet20-std")
     assert len(std) == 6
     assert std[0] == "results/quick/checkpoints/resnet20-std/seed0/model.safetensors"
@@ -118,11 +135,28 @@ def test_files_of_a_run(default_params: dict[str, Any]) -> None:
     ]
 
 
+def test_only_the_models_that_are_attacked_have_adversarial_files(
+    default_params: dict[str, Any],
+) -> None:
+    default_params["attacks"].update(experiments=["resnet20-lsg"], seeds=[1])
+    plan = Plan(default_params)
+    folder = "results/quick/adversarial/resnet20-lsg/seed1"
+    assert plan.adversarial_files("resnet20-lsg") == [
+        f"{folder}/{attack}.{kind}" for attack in ATTACKS for kind in ("npz", "json")
+    ]
+    assert plan.adversarial_files("resnet20-lsg", "0") == []
+    assert plan.adversarial_files("resnet20-std") == []
+    assert plan.metric_files("detection", "one_pixel") == [
+        "results/quick/metrics/detection/resnet20-lsg/seed1.json",
+        "results/quick/metrics/one_pixel/resnet20-lsg/seed1.json",
+    ]
+
+
 def test_the_grid_is_one_group_with_one_folder(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
     assert [*plan.groups] == [*default_params["run"]["experiments"], TRADEOFF]
     files = plan.checkpoint_files(TRADEOFF)
-    assert len(files) == 9 * 3
+    assert len(files) == 4 * 3
     assert all(file.startswith("results/quick/checkpoints/tradeoff/") for file in files)
 
 

@@ -10,21 +10,28 @@ import pytest
 import yaml
 from project import ROOT, Project, shrink
 
-from clearfilters.params import ANALYSES, load_params
+from clearfilters.params import FEATURE_ANALYSES, load_params
 from clearfilters.workflow import Plan
 
 Copy = Callable[..., Project]
+STORES = {"store_digits", "store_animals"}
+ATTACKS = {"adversarial_samples", "detection", "black_box"}
 
 
 def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
     jobs = sum(len(group) for group in plan.groups.values())
     assert copy_project().pending() == {
-        "store": 1,
+        "store_digits": 1,
+        "store_animals": 1,
         "trained_model": jobs,
         "model_features": jobs,
         "phi": jobs,
-        "measurement": len(plan.metric_files(*ANALYSES)) - jobs,
+        "measurement": len(plan.metric_files(*FEATURE_ANALYSES)) - jobs,
+        "localization": len(plan.metric_files("localization")),
+        "adversarial_samples": len(plan.attacks) * len(plan.attacked),
+        "detection": len(plan.attacked),
+        "black_box": 2 * len(plan.attacked),
         "table": len(plan.tables),
         "figure": len(plan.figures),
         "claims": 1,
@@ -35,12 +42,22 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
 @pytest.mark.parametrize(
     ("target", "rules"),
     [
-        ("data", {"store"}),
-        ("train", {"store", "trained_model"}),
-        ("features", {"store", "trained_model", "model_features"}),
-        ("metrics", {"store", "trained_model", "model_features", "phi", "measurement"}),
-        ("metrics_mis", {"store", "trained_model", "model_features", "measurement"}),
-        ("train_resnet20-lsg", {"store", "trained_model"}),
+        ("data", STORES),
+        ("train", {*STORES, "trained_model"}),
+        ("features", {*STORES, "trained_model", "model_features"}),
+        (
+            "metrics",
+            {*STORES, "trained_model", "model_features", "phi", "measurement", "localization"}
+            | ATTACKS,
+        ),
+        ("metrics_mis", {*STORES, "trained_model", "model_features", "measurement"}),
+        ("localization_animals-std", {"store_animals", "trained_model", "localization"}),
+        (
+            "metrics_detection",
+            {"store_digits", "trained_model", "adversarial_samples", "detection"},
+        ),
+        ("local_search_resnet20-std", {"store_digits", "trained_model", "black_box"}),
+        ("train_resnet20-lsg", {"store_digits", "trained_model"}),
     ],
 )
 def test_targets(copy_project: Copy, target: str, rules: set[str]) -> None:

@@ -51,7 +51,7 @@ if not plan.is_recorded():
         log:
             f"{plan.results}/logs/metrics/{{analysis}}/{{experiment}}-seed{{seed}}.log",
         wildcard_constraints:
-            analysis="|".join(analysis for analysis in ANALYSES if analysis != "phi"),
+            analysis="|".join(analysis for analysis in FEATURE_ANALYSES if analysis != "phi"),
         threads: 1
         resources:
             mem_mb=1000,

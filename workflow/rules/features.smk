@@ -17,7 +17,7 @@ for group in plan.groups:
 
 rule model_features:
     input:
-        store=plan.store_files(),
+        store=lambda wildcards: plan.store_of(wildcards.experiment),
         checkpoint=rules.trained_model.output,
         modules=step_files("features"),
     output:

@@ -17,7 +17,7 @@ for group in plan.groups:
 
 rule trained_model:
     input:
-        store=plan.store_files(),
+        store=lambda wildcards: plan.store_of(wildcards.experiment),
         modules=step_files("train"),
     output:
         expand(
@@ -32,6 +32,8 @@ rule trained_model:
     resources:
         mem_mb=2000,
         gpu=gpus(),
+        # Where pretrained weights lie; shapes no result, as in data.smk.
+        raw=plan.params.raw.root,
     params:
         slice=lambda wildcards: plan.training_slice(wildcards.experiment, wildcards.seed),
         data=lambda wildcards, input: Path(input.store[0]).parent,
@@ -42,4 +44,4 @@ rule trained_model:
         ),
     shell:
         "clearfilters train --parameters {params.slice:q} --data {params.data:q}"
-        " --resume {params.resume:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --raw {resources.raw:q} --resume {params.resume:q} --out {params.out:q} 2>&1 | tee {log:q}"
