@@ -10,7 +10,6 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.params import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
 from clearfilters.reporting.claims import CLAIM_ANALYSES
 from clearfilters.workflow import (
-    ADVERSARIAL_KINDS,
     CHECKPOINT_FILES,
     FEATURE_FILES,
     Plan,

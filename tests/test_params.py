@@ -76,6 +76,9 @@ def test_the_default_parameters_are_valid(default_params: Content) -> None:
         ("training.lr", None),
         ("run.experiments", "resnet20-std"),
         # impossible
+        ("run.localized", ["animals-std", "animals-std"]),
+        ("attacks.seeds", [0, 0]),
+        ("attacks.seeds", []),
         ("training.lr", -0.1),
         ("training.momentum", 1.0),
         ("training.batch_size", 0),
@@ -122,8 +125,9 @@ def test_gate_phases_lie_below_the_period(default_params: Content) -> None:
 
 
 def test_an_override_of_an_experiment_is_validated(default_params: Content) -> None:
-    default_params["experiments"]["alexnet-std"]["training"] = {"learning_rate": 0.1}
-    with pytest.raises(ClearfiltersError, match="learning_rate"):
+    override = {"learning_rate": 0.1, "flip": True}
+    default_params["experiments"]["alexnet-std"]["training"] = override
+    with pytest.raises(ClearfiltersError, match=r"alexnet-std\.training: learning_rate"):
         load_params(default_params)
 
 
@@ -155,6 +159,12 @@ def test_a_name_that_is_not_defined(default_params: Content, key: str, value: An
 def test_models_that_are_not_trained_cannot_be_attacked(default_params: Content) -> None:
     default_params["attacks"]["seeds"] = [0, 17]
     with pytest.raises(ClearfiltersError, match="no `resnet20-std` with seed 17"):
+        load_params(default_params)
+
+
+def test_an_attack_that_no_table_reads_is_refused(default_params: Content) -> None:
+    default_params["attacks"]["detection"]["tables"]["csg_detection"]["attacks"].remove("cw")
+    with pytest.raises(ClearfiltersError, match=r"white_box\.cw: no table"):
         load_params(default_params)
 
 

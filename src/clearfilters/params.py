@@ -571,6 +571,15 @@ class AttacksParams(Strict):
     one_pixel: OnePixelParams
     local_search: LocalSearchParams
 
+    @model_validator(mode="after")
+    def _each_once(self) -> "AttacksParams":
+        for values in (self.experiments, self.seeds):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{values} must name each entry once")
+        if self.experiments and not self.seeds:
+            raise ValueError("seeds must not be empty where experiments are named")
+        return self
+
 
 class ClaimsParams(Strict):
     """What the verdicts of claims.csv take words for; each key is explained in params.yaml."""
@@ -604,6 +613,8 @@ class RunParams(Strict):
         for values in (self.datasets, self.experiments, self.seeds):
             if not values or len(set(values)) != len(values):
                 raise ValueError(f"{values} must not be empty and must name each entry once")
+        if len(set(self.localized)) != len(self.localized):
+            raise ValueError(f"localized {self.localized} must name each entry once")
         return self
 
 
@@ -732,11 +743,11 @@ def parse_adversarial_slice(content: Any) -> AdversarialSlice:
 
 def _overridden(training: TrainingParams, override: Mapping[str, Any], key: str) -> TrainingParams:
     merged = training.model_dump()
-    for key, value in override.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), dict):
-            merged[key] = {**merged[key], **value}
+    for name, value in override.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(name), dict):
+            merged[name] = {**merged[name], **value}
         else:
-            merged[key] = value
+            merged[name] = value
     try:
         return TrainingParams.model_validate(merged)
     except ValidationError as error:
@@ -916,6 +927,12 @@ def check_attacks(params: Params) -> None:
                     f"{key}: the smallest size is {size}, but `{name}` attacks {pool} training "
                     f"images per class; lower it, or raise attacks.white_box.{name}.train_per_class"
                 )
+    used = {name for table in attacks.detection.tables.values() for name in table.attacks}
+    for name in attacks.white_box.keys() - used:
+        raise ClearfiltersError(
+            f"params.yaml: attacks.white_box.{name}: no table of attacks.detection.tables reads "
+            "it; name it there or remove it"
+        )
 
 
 def is_attacked(params: Params, job: Job) -> bool:

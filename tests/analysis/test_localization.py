@@ -111,18 +111,23 @@ def test_activation_iou_against_a_loop_over_pairs():
     maps[:, 1] *= rng.random((6, 1, 1)) > 0.8  # active on few images: threshold 0
     maps[:, 2] = 0  # dead
     masks = rng.random((6, 12, 12)) > 0.5
-    strict = activation_iou(maps, masks, 0.2, 2)
-    inclusive = activation_iou(maps, masks, 0.2, 2, inclusive=True)
+    strict, strict_share = activation_iou(maps, masks, 0.2, 2)
+    inclusive, inclusive_share = activation_iou(maps, masks, 0.2, 2, inclusive=True)
+    selected = {"strict": [], "inclusive": []}
     for k in range(5):
         threshold = np.float32(np.quantile(maps[:, k].ravel(), 0.8))
         for n in range(6):
             enlarged = upsample(maps[n, k], 12, 12)
+            selected["strict"].append((enlarged > threshold).mean())
+            selected["inclusive"].append((enlarged >= threshold).mean())
             for found, chosen in (
                 (strict, enlarged > threshold),
                 (inclusive, enlarged >= threshold),
             ):
                 expected = (chosen & masks[n]).sum() / (chosen | masks[n]).sum()
                 assert found[n, k] == pytest.approx(expected)
+    assert strict_share == pytest.approx(np.mean(selected["strict"]))
+    assert inclusive_share == pytest.approx(np.mean(selected["inclusive"]))
     assert (strict[:, 2] == 0).all()
     np.testing.assert_allclose(inclusive[:, 2], masks.mean(axis=(1, 2)))  # the whole image
 
@@ -219,6 +224,37 @@ def test_a_baseline_beside_one_filter_counts_for_its_best_class():
     assert all_["whole_image"]["iou"] == {"per_class": [0.25, 0.75], "total": 0.5}
     assert one["whole_image"]["ap"]["per_class"] == [0, 1]
     assert one["random_map"]["filters"] == PARAMETERS["random_maps"]
+
+
+def test_a_gradmap_baseline_has_no_more_choice_of_classes_than_the_network():
+    masks = np.zeros((4, 10, 10), dtype=bool)
+    masks[:2, :2] = masks[2:, :8] = True  # 0.2 of the image in class 0, 0.8 in class 1
+    labels = np.array([0, 0, 1, 1])
+    # Each of the first two filters is looked at by one class, the last by none; all of them
+    # segment the whole image.
+    looked_at = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]], dtype=bool)
+    iou = np.where(looked_at, masks.mean(axis=(1, 2))[:, None], np.nan)
+    params = LocalizationParams.model_validate(PARAMETERS)
+    maps = random_maps((4, 3, 2, 2), 0)
+    values = measure(maps, np.ones((2, 3)), masks, labels, iou, np.arange(4), params, 1)
+    result, baselines = values["gradmap"]["result"], values["gradmap"]["baselines"]
+    assert result["iou"]["total"] == baselines["whole_image"]["iou"]["total"] == 0.5
+    assert result["ap"] == baselines["whole_image"]["ap"]
+    assert baselines["whole_image"]["iou"]["per_class"] == [pytest.approx(0.2), pytest.approx(0.8)]
+    assert baselines["random_map"]["filters_per_class"] == [1, 1]
+    # Random filters are dealt to the network's in turn, each as far as that one is looked at.
+    noise = random_maps((4, PARAMETERS["random_maps"], 2, 2), PARAMETERS["random_seed"])
+    found, share = activation_iou(noise, masks, PARAMETERS["csg"]["top_share"], 1)
+    expected = [found[:2, 0].mean(), found[2:, 1].mean()]
+    assert baselines["random_map"]["iou"]["per_class"] == [pytest.approx(e) for e in expected]
+    assert baselines["random_map"]["selected_share"] == share
+
+
+def test_random_maps_select_less_than_the_top_share():
+    masks, noise = np.ones((30, 32, 32), dtype=bool), random_maps((30, 8, 4, 4), 0)
+    assert 0.03 < activation_iou(noise, masks, 0.2, 1)[1] < 0.15
+    # Maps that are not enlarged select it exactly.
+    assert activation_iou(noise, masks[:, :4, :4], 0.2, 1)[1] == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Recorded adversarial samples: what is drawn, and whether the file tells the truth."""
 
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,7 @@ def test_what_made_the_file_stands_beside_it(
     assert meta["attack"] == "fgsm" and meta["parameters"] == slice_
     assert meta["parameters_hash"] == parameters_hash(slice_)
     assert meta["classes"] == NAMES
+    assert meta["packages"] == {"torchattacks": metadata.version("torchattacks")}
     assert meta["training"]["epochs"] == 3 and meta["training"]["dataset"] == "digits"
     assert meta["device"].startswith("CPU")
     for position, name in enumerate(("train", "test")):

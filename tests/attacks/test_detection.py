@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from clearfilters.artifacts import parameters_hash, read_measurement
@@ -103,6 +105,7 @@ def write_samples(
         "classes": [f"class {c}" for c in range(C)],
         "training": {"epochs": 1, "packages": {"torch": "2.15.0"}, "dataset": "digits"},
         "device": "cpu",
+        "packages": {"torchattacks": "3.5.1"},
     }
     path.with_suffix(".json").write_text(json.dumps(meta))
     return path
@@ -114,6 +117,8 @@ def recorded(folder: Path, slice_: dict[str, Any]) -> dict[str, Any]:
     found = read_measurement(out, parameters_hash(slice_))
     assert found.provenance["analysis"] == "detection" and found.provenance["device"] == "cpu"
     assert set(found.provenance["inputs"]) == {f"adversarial/{a}.npz" for a in slice_["white_box"]}
+    assert found.provenance["packages"]["torchattacks"] == "3.5.1"
+    assert found.provenance["packages"]["torch"] == "2.15.0"
     return found.values
 
 
@@ -136,10 +141,9 @@ def test_separable_features_give_1_and_identical_ones_a_half(tmp_path: Path) -> 
         assert values["baselines"]["fgsm"][key] == [pytest.approx(0.5)] * 2
     assert values["cross"]["pgd"]["fgsm"] == [pytest.approx(0.5)] * 2
     assert values["cross"]["pgd"]["pgd"] == values["detectors"]["pgd"][1]["auc"]
-    assert values["mixed"]["train_positives"] == [2 * C * 8] * 2
-    assert values["mixed"]["auc"]["pgd"] == [1.0, 1.0]
+    assert values["mixed"]["pgd"] == [1.0, 1.0]
     # Half of the positives are told apart fully, the other half by chance.
-    assert values["mixed"]["auc"]["all"] == [pytest.approx(0.75, abs=0.01)] * 2
+    assert values["mixed"]["all"] == [pytest.approx(0.75, abs=0.01)] * 2
     for importance in values["importance"].values():
         assert len(importance) == len(LAYERS) and sum(importance) == pytest.approx(1)
 
@@ -173,6 +177,21 @@ def test_failures_are_counted_and_left_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows.features[rows.adversarial], expected)
 
 
+def test_own_twins_do_not_profit_from_which_images_can_be_attacked(tmp_path: Path) -> None:
+    """The attack moves nothing, but succeeds only where the features lie high."""
+    slice_ = slice_of("pgd")
+    total = (TRAIN_POOL + TEST_POOL) * C
+    easy = np.random.default_rng(5).random(total) < 0.5
+    layers = np.random.default_rng(6).random((total, sum(LAYERS)), dtype=np.float32)
+    layers += easy[:, None]
+    write_samples(
+        tmp_path, slice_, "pgd", success=easy, clean_layers=layers, adversarial_layers=layers
+    )
+    for detector in recorded(tmp_path, slice_)["detectors"]["pgd"]:
+        assert min(detector["auc"]) > 0.65
+        assert detector["auc_own_twins"] == [pytest.approx(0.5)] * 2
+
+
 def test_twins_never_lie_on_both_sides(tmp_path: Path) -> None:
     slice_ = slice_of("pgd")
     path = write_samples(tmp_path, slice_, "pgd", fails=lambda i: i % 5 == 0)
@@ -196,6 +215,25 @@ def test_draws() -> None:
     assert set(drawn) < set(draw_images(labels, 9, seed=3, repetition=0))
     assert set(drawn) != set(draw_images(labels, 5, seed=3, repetition=1))
     np.testing.assert_array_equal(drawn, draw_images(labels, 5, seed=3, repetition=0))
+
+
+def test_draws_of_a_smaller_pool_stand_in_the_same_order() -> None:
+    labels = np.tile(np.arange(C), 20)
+    whole = draw_images(labels, 20, seed=3, repetition=1)
+    for pool in (1, 7, 12):
+        smaller = labels[: pool * C]
+        kept = whole[whole < len(smaller)]
+        np.testing.assert_array_equal(draw_images(smaller, pool, seed=3, repetition=1), kept)
+
+
+@given(st.integers(0, 3), st.integers(0, 3))
+def test_classes_and_repetitions_are_drawn_apart(seed: int, repetition: int) -> None:
+    """Also at seed 0: numpy pads seeds with zeros."""
+    labels = np.repeat([0, 1], 30)
+    first, second = draw_images(labels, 30, seed, repetition).reshape(2, 30)
+    assert not np.array_equal(first, second - 30)
+    other = draw_images(labels, 30, seed, repetition + 1)
+    assert not np.array_equal(first, other[:30]) and not np.array_equal(second, other[30:])
 
 
 def test_the_same_samples_give_the_same_file(tmp_path: Path) -> None:
@@ -256,14 +294,18 @@ def test_a_weak_attack_is_not_measured_but_ends_nothing(tmp_path: Path) -> None:
     write_samples(tmp_path, slice_, "untested", fails=lambda i: i >= TRAIN_POOL * C)
     values = recorded(tmp_path, slice_)
     small, large = values["detectors"]["fgsm"]
-    assert small["auc"] is None and small["train_positives"] == [4, 4]
+    assert (
+        small["auc"] is None
+        and small["auc_own_twins"] is None
+        and small["train_positives"] == [4, 4]
+    )
     assert small["reason"] == "8 successful samples needed, found 4 in training and 12 in test"
     assert large["auc"] == [1.0, 1.0] and large["reason"] == ""
     assert [d["auc"] for d in values["detectors"]["untested"]] == [None, None]
     assert values["cross"]["pgd"]["untested"] is None
     assert values["cross"]["untested"]["pgd"] is None
-    assert values["mixed"]["auc"]["untested"] is None
-    assert values["mixed"]["auc"]["fgsm"] is not None
+    assert values["mixed"]["untested"] is None
+    assert values["mixed"]["fgsm"] is not None
     assert values["baselines"]["untested"]["logits"] is None
     assert values["importance"]["untested"] is None
     assert values["attacks"]["untested"]["example"] is None
@@ -321,6 +363,16 @@ def test_samples_of_other_parameters_are_refused(tmp_path: Path) -> None:
     write_samples(tmp_path, slice_, "fgsm")
     slice_["white_box"]["fgsm"]["eps"] = 0.5
     with pytest.raises(ClearfiltersError, match=r"fgsm.npz: made with parameters .* restore"):
+        recorded(tmp_path, slice_)
+
+
+def test_samples_without_the_packages_that_made_them_are_refused(tmp_path: Path) -> None:
+    slice_ = slice_of("fgsm")
+    about = write_samples(tmp_path, slice_, "fgsm").with_suffix(".json")
+    meta = json.loads(about.read_text())
+    del meta["packages"]
+    about.write_text(json.dumps(meta))
+    with pytest.raises(ClearfiltersError, match=r"fgsm.json: lacks packages; .*`fgsm` again"):
         recorded(tmp_path, slice_)
 
 

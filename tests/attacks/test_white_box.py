@@ -147,12 +147,17 @@ def test_pgd_as_in_foolbox(
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("saturated", [False, True])
 @pytest.mark.parametrize("targeted", [True, False])
 def test_cw_as_in_foolbox(
-    model: Classifier, images: Tensor, ranking: Tensor, targeted: bool
+    model: Classifier, images: Tensor, ranking: Tensor, targeted: bool, saturated: bool
 ) -> None:
     """The same successes, and perturbations alike up to foolbox's shrinking of pixels by 1e-6."""
     params = cw(targeted)
+    if saturated:
+        images[:, :, : SIDE // 2] = images[:, :, : SIDE // 2].round()
+        # They start on the flat end of the tanh: fewer and smaller steps do not get them away.
+        params = cw(targeted, lr=0.5, steps=16)
     aimed = aims(ranking, params)
     attack = foolbox.attacks.L2CarliniWagnerAttack(
         binary_search_steps=1,
@@ -169,11 +174,18 @@ def test_cw_as_in_foolbox(
         answers = model(found).argmax(dim=1)
     assert torch.equal((answers == aimed) == targeted, success)
     torch.testing.assert_close(found[success], expected[success], atol=2e-3, rtol=0)
+    assert torch.equal(found[~success], images[~success])
+    assert found.min() >= 0 and found.max() <= 1
+    if saturated:
+        ends = (images[success] == 0) | (images[success] == 1)
+        assert (found[success] - images[success])[ends].abs().max() > 0.01
 
 
 def test_cw_returns_the_image_where_it_finds_nothing(
     model: Classifier, images: Tensor, ranking: Tensor
 ) -> None:
+    images[:, :, 0] = 1.0
+    images[:, :, 1] = 0.0
     params = cw(steps=2, lr=1e-4)
     assert torch.equal(attack_images(model, images, ranking[:, 2], params, batch_size=4), images)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from clearfilters.data import archives
+from clearfilters.data import archives, cub, voc_parts
 from clearfilters.data.archives import ARCHIVES, Archive, download, extract, fetch
 from clearfilters.errors import ClearfiltersError
 
@@ -90,6 +91,19 @@ def test_a_damaged_archive(tmp_path: Path, suffix: str) -> None:
     assert below(tmp_path) == {"raw", archive.name}
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tgz", "zip"])
+def test_an_archive_without_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    build = zip_of if suffix == "zip" else tar_of
+    archive = build(tmp_path / f"a.{suffix}")
+    extract(archive, tmp_path / "new")
+    assert below(tmp_path / "new") == set()
+    known(monkeypatch, archive, "kit/S")
+    with pytest.raises(ClearfiltersError, match="no folder kit/S"):
+        fetch("Set", tmp_path / "raw")
+
+
 def test_a_download_is_checked(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"content")
@@ -115,7 +129,7 @@ def test_a_failed_download_leaves_nothing(tmp_path: Path) -> None:
 
 
 def known(monkeypatch: pytest.MonkeyPatch, path: Path, inner: str) -> None:
-    entry = Archive(url=path.as_uri(), md5=md5(path), inner=inner)
+    entry = Archive(url=path.as_uri(), md5=md5(path), inner=inner, last="images")
     monkeypatch.setitem(archives.ARCHIVES, "Set", entry)
 
 
@@ -134,6 +148,32 @@ def test_fetching_fills_in_what_is_absent(tmp_path: Path, monkeypatch: pytest.Mo
     }
 
 
+def test_what_readers_look_for_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fetch interrupted at any move is completed by the next one."""
+    names = ("annotations", "images", "zebras")
+    path = tar_of(tmp_path / "a.tar", *[(f"kit/S/{name}/1", b"1") for name in names])
+    known(monkeypatch, path, "kit/S")
+    wanted, replace = tmp_path / "raw/Set", os.replace
+    for moves in range(3):
+        done: list[Path] = []
+
+        def interrupted(source: Path, target: Path, done: list[Path] = done) -> None:
+            if target.parent == wanted:
+                if len(done) == 1:
+                    raise KeyboardInterrupt
+                done.append(target)
+            replace(source, target)
+
+        monkeypatch.setattr(archives.os, "replace", interrupted)
+        if moves < 2:
+            with pytest.raises(KeyboardInterrupt):
+                fetch("Set", tmp_path / "raw")
+        else:
+            fetch("Set", tmp_path / "raw")
+        assert (wanted / "images").exists() == (moves == 2)
+    assert {child.name for child in wanted.iterdir()} == set(names)
+
+
 def test_an_archive_without_the_wanted_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,3 +188,10 @@ def test_voc_is_the_archive_that_torchvision_knows() -> None:
     found = ARCHIVES["VOC2010"]
     assert (found.url, found.md5) == (expected["url"], expected["md5"])
     assert found.inner == expected["base_dir"]
+
+
+def test_readers_look_for_what_comes_last() -> None:
+    assert {name: archive.last for name, archive in ARCHIVES.items()} == {
+        voc_parts.FOLDER: voc_parts.IMAGES,
+        cub.FOLDER: cub.IMAGES,
+    }

@@ -1,5 +1,6 @@
 """The interpretable-CNN papers' preparation: their sizes, MATLAB's rules, naive loops."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,14 @@ def test_stretch_against_a_naive_loop(height: int, width: int) -> None:
     down = naive_axis(image.astype(float), 16)
     expected = naive_axis(down.transpose(1, 0, 2), 16).transpose(1, 0, 2)
     assert np.abs(stretch(image, 16) - expected).max() <= 1.01
+
+
+@pytest.mark.parametrize("edge", range(4))
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_box_that_is_not_finite(edge: int, value: float) -> None:
+    box = Box(*[value if i == edge else number for i, number in enumerate((1, 1, 5, 5))])
+    with pytest.raises(ClearfiltersError, match=rf"{value}.* not finite"):
+        pixels_of(box, 9, 9)
 
 
 def write_image(folder: Path, name: str, image: Array) -> None:

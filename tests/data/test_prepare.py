@@ -47,7 +47,7 @@ def test_every_format_has_a_reader() -> None:
 def test_the_animals_are_rendered_and_read_as_real_ones(tmp_path: Path) -> None:
     data = parse_dataset(ANIMALS)
     for name in ("a", "b"):
-        prepare(data, tmp_path / "raw", tmp_path / name, download=False)
+        prepare(data, tmp_path / f"raw {name}", tmp_path / name, download=False)
     meta = read_meta(tmp_path / "a")
     assert meta.classes == ANIMALS["classes"] and meta.verified
     # Some of the 30 images show a second animal.

@@ -1,6 +1,7 @@
 """The processed store: round trip, statistics, and refusal of what does not fit."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearfilters.data.store import Split, check_split, read_meta, read_split, write_store
+from clearfilters.data import store
+from clearfilters.data.store import (
+    COUNTED_AT_ONCE,
+    Split,
+    channel_statistics,
+    check_split,
+    read_meta,
+    read_split,
+    write_store,
+)
 from clearfilters.errors import ClearfiltersError
 
 
@@ -67,6 +77,21 @@ def test_mean_and_deviation_by_a_naive_loop(tmp_path: Path) -> None:
         variance = sum((pixel - mean) ** 2 for pixel in pixels) / len(pixels)
         assert meta.mean[channel] == pytest.approx(mean)
         assert meta.std[channel] == pytest.approx(variance**0.5)
+
+
+def test_many_images_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = random_split(5 * COUNTED_AT_ONCE).images
+    expected = (images / 255).mean(axis=(0, 1, 2)), (images / 255).std(axis=(0, 1, 2))
+    peaks = {}
+    for counted in (False, True):
+        monkeypatch.setattr(store, "COUNTED_ABOVE", images.nbytes - counted)
+        tracemalloc.start()
+        found = channel_statistics(images)
+        peaks[counted] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    eight_bytes_a_pixel = 8 * images[..., 0].size
+    assert peaks[True] < eight_bytes_a_pixel / 2 < peaks[False]
 
 
 @given(st.lists(st.integers(-3, 6), min_size=1, max_size=8))
@@ -165,6 +190,32 @@ def test_round_trip_with_annotations(tmp_path: Path) -> None:
         )
         plain = read_split(tmp_path, name)
         assert plain.masks is None and plain.parts is None and plain.landmarks is None
+
+
+def test_a_landmark_table_without_rows(tmp_path: Path) -> None:
+    split = annotated_split(4)
+    assert split.landmarks is not None
+    empty = replace(split, landmarks=split.landmarks.iloc[:0])
+    write(tmp_path, split, empty)
+    found = read_split(tmp_path, "test", annotations=True).landmarks
+    full = read_split(tmp_path, "train", annotations=True).landmarks
+    assert found is not None and full is not None and len(found) == 0
+    pd.testing.assert_series_equal(found.dtypes, full.dtypes)
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=8))
+@settings(deadline=None, max_examples=30)
+def test_landmarks_are_read_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    count, root = len(values), tmp_path_factory.mktemp("store")
+    split = annotated_split(count)
+    assert split.landmarks is not None
+    table = split.landmarks[split.landmarks["visible"]].assign(x=values, y=values[::-1])
+    write(root, replace(split, landmarks=table), annotated_split(1))
+    found = read_split(root, "train", annotations=True).landmarks
+    assert found is not None
+    assert found["x"].tolist() == values and found["y"].tolist() == values[::-1]
 
 
 def test_the_same_splits_give_the_same_bytes(tmp_path: Path) -> None:

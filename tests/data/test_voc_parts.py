@@ -366,6 +366,33 @@ def test_a_mask_that_is_no_array_of_numbers(raw: Path) -> None:
     assert f"{path}: a mask of type" in refused(raw)
 
 
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"class": 8.0, "mask": box(0, 0, 1, 1)}, "`class` is 8.0, a float"),
+        ({"class": np.arange(3), "mask": box(0, 0, 1, 1)}, "`class` is array("),
+        ({"class": "cat", "mask": np.full((HEIGHT, WIDTH), np.nan)}, "a mask has the value nan"),
+        ({"class": "cat", "mask": np.full((HEIGHT, WIDTH), np.inf)}, "a mask has the value inf"),
+        ({"class": "cat", "mask": structs({"a": 1.0})}, "a mask of type dict"),
+        (
+            {"class": "cat", "mask": np.array([np.zeros(2), np.zeros(3)], object)},
+            "a mask of type list",
+        ),
+    ],
+)
+def test_a_class_or_mask_that_is_none(raw: Path, record: dict[str, Any], message: str) -> None:
+    path = annotate(raw, "2010_000003", {**record, "parts": structs()})
+    found = refused(raw)
+    assert f"{path}: {message}" in found and "expected" in found
+
+
+@pytest.mark.parametrize("name", [3.0, np.arange(4.0), np.array(["head", "neck"], object)])
+def test_a_part_whose_name_is_no_text(raw: Path, name: Any) -> None:
+    parts = structs({"part_name": name, "mask": box(0, 0, 1, 1)})
+    path = annotate(raw, "2010_000003", {"class": "cat", "mask": box(0, 0, 2, 2), "parts": parts})
+    assert f"{path}: `part_name` is " in refused(raw)
+
+
 def test_a_truncated_mat_file(raw: Path) -> None:
     path = path_of(raw, 3, "mat")
     path.write_bytes(path.read_bytes()[:200])

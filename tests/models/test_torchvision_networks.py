@@ -193,6 +193,9 @@ def test_files_that_are_no_weights(tmp_path: Path, resnet18_state: Tensors) -> N
     assert "no such file" in refused(None, tmp_path)
     assert "cannot be read" in refused(b"<html>", tmp_path)
     assert "cannot be read" in refused(b"<html>", tmp_path, file="net.safetensors")
+    # PyTorch's errors about these have no text.
+    for content in (b"", b"\x80\x02"):
+        assert "cannot be read as weights (EOFError)" in refused(content, tmp_path)
     assert "not tensors by name" in refused({"state_dict": resnet18_state}, tmp_path)
     assert "cannot be read" in refused(nn.Conv2d(3, 3, 1), tmp_path)  # would run code
     torch.save(resnet18_state, tmp_path / "net.pth")

@@ -27,6 +27,10 @@ PARAMETERS: dict[str, Any] = {
         "min_positives": 10,
     },
 }
+# The test on the twins of the successful samples alone is harder by this.
+OWN_TWINS = 0.03
+# Detectors trained and tested on all attacks.
+MIXED = 0.66
 # AUC at n = 100; each larger size of PARAMETERS adds 0.02, each seed 0.002.
 AUC = {"std": 0.70, "lsg": 0.80, "csg": 0.85, "worse than std": 0.60}
 
@@ -56,10 +60,7 @@ def detection_values(role: str, seed: int) -> dict[str, Any]:
             }
             for row in attacks
         },
-        "mixed": {
-            "train_positives": [9000, 9001],
-            "auc": {name: [base, base] for name in [*attacks, "all"]},
-        },
+        "mixed": {**{name: [base, base] for name in attacks}, "all": [MIXED, MIXED]},
         "importance": {name: [1 / len(LAYER_SIZES)] * len(LAYER_SIZES) for name in attacks},
     }
 
@@ -69,6 +70,7 @@ def _detector(size: int, base: float) -> dict[str, Any]:
     return {
         "size": size,
         "auc": [auc - 0.005, auc + 0.005],
+        "auc_own_twins": [auc - OWN_TWINS] * 2,
         "train_positives": [9 * size, 9 * size],
         "test_positives": 900,
         "reason": "",
@@ -80,6 +82,7 @@ def _missing(size: int) -> dict[str, Any]:
     return {
         "size": size,
         "auc": None,
+        "auc_own_twins": None,
         "train_positives": [],
         "test_positives": 900,
         "reason": reason,

@@ -24,10 +24,12 @@ def localization_values(role: str, seed: int, classes: list[str]) -> dict[str, A
         return {
             "top_share": top_share,
             "hit_iou": hit_iou,
-            "activmap": _one_filter(iou, count),
+            "activmap": {**_one_filter(iou, count), "selected_share": 0.18 + 0.01 * seed},
             "activmap_inclusive": _one_filter(iou - 0.05, count),
             "cam": _summary(iou + 0.1, count),
-            "one_filter_baselines": {k: _summary(v, count) for k, v in BASELINE_IOU.items()},
+            "one_filter_baselines": {
+                k: {**_summary(v, count), "selected_share": 0.084} for k, v in BASELINE_IOU.items()
+            },
             "all_filters_baselines": {k: _summary(v - 0.1, count) for k, v in BASELINE_IOU.items()},
         }
 
@@ -49,7 +51,7 @@ def localization_values(role: str, seed: int, classes: list[str]) -> dict[str, A
             "images_per_class": 5,
             "images": [5] * count,
             "result": _one_filter(iou + 0.03, count),
-            "baselines": {k: _summary(v, count) for k, v in BASELINE_IOU.items()},
+            "baselines": {k: _summary(v + iou, count) for k, v in BASELINE_IOU.items()},
         },
         "examples": [_example(name, iou) for name in classes[:2]],
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic_detection import AUC, detection_values
+from synthetic_detection import AUC, MIXED, OWN_TWINS, detection_values
 from synthetic_run import CLAIM_PARAMETERS, SyntheticRun
 
 from clearfilters.reporting.claims import write_claims
@@ -54,10 +54,37 @@ def test_table4_by_hand(attacked: SyntheticRun) -> None:
     assert rows(table)["CSG / pgd-lsg"].cells["auc_100"].published is None
 
 
+def test_own_twins_at_the_largest_measured_size(attacked: SyntheticRun) -> None:
+    table4, csg = (build_table(name, attacked.index) for name in ("lsg_table4", "csg_detection"))
+    for table, row, auc, size in (
+        (table4, "LSG / pgd-lsg", 0.80 + 0.04, 1000),
+        (csg, "CSG / fgsm", 0.85 + 0.06, 2000),
+        (csg, "CSG / cw", 0.85 + 0.02, 500),
+    ):
+        cell = rows(table)[row].cells["auc_own_twins"]
+        assert cell.mean == pytest.approx(100 * (auc + 0.001 - OWN_TWINS))
+        assert cell.remark == f"[n = {size}]"
+        assert sum(column.key == "auc_own_twins" for column in table.columns) == 1
+        assert "near a boundary" in " ".join(table.notes)
+
+
+def test_the_mixture_has_a_row_where_it_is_tested_on_all(attacked: SyntheticRun) -> None:
+    found = rows(build_table("csg_detection", attacked.index))
+    for role in ROLES:
+        mixed = found[f"{role.upper()} / all attacks"]
+        assert mixed.heads == (role.upper(), "all attacks", "30", "2")
+        assert mixed.cells["auc_mixed"].mean == pytest.approx(100 * MIXED)
+        assert set(mixed.cells) == {"auc_mixed"}
+    # Trained on all, tested on one.
+    assert found["CSG / fgsm"].cells["auc_mixed"].mean == pytest.approx(100 * (AUC["csg"] + 0.001))
+
+
 def test_success_and_clean_accuracy_stand_beside(attacked: SyntheticRun) -> None:
     for name in ("lsg_table4", "csg_detection"):
         table = build_table(name, attacked.index)
         for row in table.rows:
+            if row.heads[1] == "all attacks":
+                continue
             assert row.cells["clean_accuracy"].mean == 0.92
             assert row.cells["success_rate"].ours(2) == "0.95 ± 0.00 [0.934 to 0.962]"
             assert row.cells["test_positives"].ours(0) == "900 ± 0 of 1000"
@@ -69,7 +96,8 @@ def test_success_and_clean_accuracy_stand_beside(attacked: SyntheticRun) -> None
 
 def test_csg_table_says_what_was_not_measured(attacked: SyntheticRun) -> None:
     table = build_table("csg_detection", attacked.index)
-    assert len(table.rows) == 6
+    attacks = [row.heads[1] for row in table.rows]
+    assert attacks == ["fgsm", "cw", "all attacks"] * len(ROLES)
     assert [c.key for c in table.columns[:3]] == ["auc_500", "auc_1000", "auc_2000"]
     weak = rows(table)["CSG / cw"].cells
     assert weak["auc_500"].mean is not None and weak["auc_2000"].mean is None
@@ -104,12 +132,39 @@ def test_claims_hold(attacked: SyntheticRun, tmp_path: Path) -> None:
     assert line["verdict"] == "reproduced"
     assert float(line["left_mean"]) == pytest.approx(100 * (AUC["lsg"] - AUC["std"]))
     assert line["left_seeds"] == "2"
-    assert "n = 100: 80.10 against 70.10" in line["note"]
+    assert "n = 100: 80.10 against 70.10 (seeds 0, 1)" in line["note"]
     assert "attack success 0.950 against 0.950" in line["note"]
     assert "clean accuracy 0.920 against 0.920" in line["note"]
-    # Sizes that neither side measured are shown as such.
+    assert "over n = 100, 500, 1000 of the AUC" in line["comparison"]
+    assert "not measured" not in line["note"]
+    # Sizes that a side lacks are named.
     line = found["csg_detection_auc:resnet20-csg:cw"]
-    assert line["verdict"] == "reproduced" and "n = 2000: -" in line["note"]
+    assert line["verdict"] == "reproduced" and "over n = 500 of" in line["comparison"]
+    assert "not measured on both sides: n = 1000, 2000" in line["note"]
+
+
+def test_means_are_over_the_seeds_that_both_sides_have(run: SyntheticRun, tmp_path: Path) -> None:
+    run.add("std", "std", seeds=(0,), analyses=("detection",))
+    run.add("lsg", "lsg", seeds=(0, 1), analyses=("detection",))
+    line = claims(run, tmp_path)["lsg_table4_auc:lsg:pgd-lsg"]
+    # Seed 1 of LSG is 0.2 higher.
+    assert "n = 100: 80.00 against 70.00 (seed 0)" in line["note"]
+    assert (line["left_mean"], line["left_seeds"]) == ("10", "1")
+
+
+def test_an_attack_that_a_side_lacks_is_not_run(run: SyntheticRun, tmp_path: Path) -> None:
+    values = detection_values("std", 0)
+    for detector in values["detectors"]["fgsm"]:
+        detector.update(auc=None, auc_own_twins=None)
+    run.add("std", "std", change={"detection": values}, analyses=("detection",))
+    run.add("csg", "csg", analyses=("detection",))
+    found = claims(run, tmp_path)
+    line = found["csg_detection_auc:csg:fgsm"]
+    assert line["verdict"] == "not run" and line["left_mean"] == ""
+    assert line["note"].startswith("at no n were both csg and std measured")
+    assert "attack success 0.950 against 0.950" in line["note"]
+    assert found["csg_detection_auc:csg:cw"]["verdict"] == "reproduced"
+    assert "csg_detection_auc" not in found
 
 
 def test_one_lower_size_of_one_seed_fails_the_claim(run: SyntheticRun, tmp_path: Path) -> None:
@@ -125,7 +180,7 @@ def test_one_lower_size_of_one_seed_fails_the_claim(run: SyntheticRun, tmp_path:
 def test_without_std_the_claim_is_not_run(run: SyntheticRun, tmp_path: Path) -> None:
     run.add("lsg", "lsg")
     run.add("std", "std", analyses=("classification",))
-    assert claims(run, tmp_path)["lsg_table4_auc"]["verdict"] == "not run"
+    assert claims(run, tmp_path)["lsg_table4_auc:lsg:pgd-lsg"]["verdict"] == "not run"
 
 
 def test_cross_matrix(attacked: SyntheticRun) -> None:

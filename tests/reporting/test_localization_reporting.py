@@ -78,6 +78,22 @@ def test_table3_baselines(tmp_path: Path) -> None:
         line = cells[f"all filters (CAM) / AP15 / {name}", "cat"]
         assert float(line["mean"]) == pytest.approx(2 * (expected - 0.1) + 0.01)
     assert "baseline: centred box" in text
+    # Both seeds have the same values here.
+    assert "std: 18.0%, random maps 8.4%; lsg: 18.0%, random maps 8.4%" in text
+
+
+def test_one_network_on_two_data_sets_has_the_baselines_of_each(tmp_path: Path) -> None:
+    run = animal_run(tmp_path)
+    run.dataset = "other animals"
+    values = localization_values("std", 0, ANIMALS)
+    for found in values["lsg"]["one_filter_baselines"].values():
+        found["iou"] = {"per_class": [0.7] * 6, "total": 0.7}
+    other = {"localization": values}
+    run.add("b-std", "std", model="resnet152", analyses=("localization",), change=other)
+    cells, _ = written("lsg_table3", run, tmp_path)
+    row = "one filter / Avg-IoU / whole image (resnet152 on {})"
+    assert cells[row.format("voc"), "total"]["mean"] == "0.3"
+    assert cells[row.format("other animals"), "total"]["mean"] == "0.7"
 
 
 def test_another_network_is_shown_for_orientation(tmp_path: Path) -> None:
@@ -92,7 +108,7 @@ def test_published_values_stand_beside_the_papers_network_alone(tmp_path: Path) 
     cells, text = written("lsg_table3", run, tmp_path)
     assert cells["one filter / Avg-IoU / small", "total"]["published"] == ""
     assert cells["one filter / Avg-IoU / lsg", "total"]["published"] == "0.343"
-    assert ("one filter / Avg-IoU / whole image (resnet20)", "total") in cells
+    assert ("one filter / Avg-IoU / whole image (resnet20 on voc)", "total") in cells
     assert "truck" in text  # a class of the other data set
 
 
@@ -111,7 +127,11 @@ def test_csg_localization(tmp_path: Path) -> None:
     assert cells["one filter (GradMap) / AP20 / csg", "total"]["mean"] == "0.76"
     assert cells["one filter (ActivMap) / AP30 / std", "total"]["mean"] == "0.4"
     assert cells["all filters (CAM) / AP30 / std", "total"]["mean"] == "0.6"
-    assert ("one filter (GradMap) / AP20 / whole image", "total") in cells
+    assert ("one filter (ActivMap) / AP30 / whole image", "total") in cells
+    # GradMap's baselines look at the filters that each trained network looks at.
+    for role, expected in (("std", 0.30 + 0.20), ("csg", 0.30 + 0.35)):
+        line = cells[f"one filter (GradMap) / Avg-IoU / whole image ({role})", "total"]
+        assert (float(line["mean"]), line["seeds"]) == (pytest.approx(expected), "2")
     assert not any(line["published"] for line in cells.values())
     assert "No published column" in text and "30 filters" in text and "on 30 images" in text
 

@@ -93,11 +93,11 @@ def test_a_misspelt_key_ends_in_one_message(copy_project: Copy) -> None:
 def test_failed_job_shows_its_message(copy_project: Copy) -> None:
     project = copy_project()
     project.change(lambda params: params["datasets"]["cifar10"].update(verify=True))
-    project.change(lambda params: params["run"].update(dataset="cifar10"))
+    project.change(lambda params: params["run"].update(datasets=["cifar10", "animals"]))
     project.change(lambda params: params["raw"].update(root="nowhere", download=False))
     out = project.snakemake("data", ok=False)
     assert "clearfilters: nowhere" in out
-    log = project.folder / "results/quick/logs/store.log"
+    log = project.folder / "results/quick/logs/store-cifar10.log"
     assert "clearfilters: nowhere" in log.read_text()
 
 
@@ -117,6 +117,16 @@ def test_lint_is_clean(copy_project: Copy) -> None:
     assert "No log directive" in project.run("workflow/lint", ok=False)
     rule.write_text("rule broken\n")
     project.run("workflow/lint", ok=False)
+
+
+def test_the_slurm_profile_names_rules_that_exist() -> None:
+    rules = {
+        name
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for name in re.findall(r"^ *rule (\w+):", path.read_text(), re.MULTILINE)
+    }
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
+    assert {*profile["set-threads"], *profile["set-resources"]} <= rules
 
 
 def test_the_default_parameters_are_valid(default_params: dict[str, Any]) -> None:

@@ -30,10 +30,8 @@ rule adversarial_samples:
         checkpoint=rules.trained_model.output,
         modules=step_files("adversarial"),
     output:
-        expand(
-            f"{plan.results}/adversarial/{{{{experiment}}}}/seed{{{{seed}}}}/{{{{attack}}}}.{{kind}}",
-            kind=ADVERSARIAL_KINDS,
-        ),
+        samples=f"{plan.results}/adversarial/{{experiment}}/seed{{seed}}/{{attack}}.npz",
+        about=f"{plan.results}/adversarial/{{experiment}}/seed{{seed}}/{{attack}}.json",
     log:
         f"{plan.results}/logs/adversarial/{{experiment}}-seed{{seed}}-{{attack}}.log",
     benchmark:
@@ -50,7 +48,7 @@ rule adversarial_samples:
         checkpoint=lambda wildcards, input: Path(input.checkpoint[0]).parent,
     shell:
         "clearfilters adversarial {wildcards.attack} --parameters {params.slice:q}"
-        " --data {params.data:q} --checkpoint {params.checkpoint:q} --out {output[0]:q}"
+        " --data {params.data:q} --checkpoint {params.checkpoint:q} --out {output.samples:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -65,6 +63,8 @@ if not plan.is_recorded():
             f"{plan.results}/metrics/detection/{{experiment}}/seed{{seed}}.json",
         log:
             f"{plan.results}/logs/metrics/detection/{{experiment}}-seed{{seed}}.log",
+        benchmark:
+            f"{plan.results}/benchmarks/detection/{{experiment}}-seed{{seed}}.tsv"
         threads: 1
         resources:
             mem_mb=4000,
@@ -85,6 +85,8 @@ if not plan.is_recorded():
             f"{plan.results}/metrics/{{analysis}}/{{experiment}}/seed{{seed}}.json",
         log:
             f"{plan.results}/logs/metrics/{{analysis}}/{{experiment}}-seed{{seed}}.log",
+        benchmark:
+            f"{plan.results}/benchmarks/{{analysis}}/{{experiment}}-seed{{seed}}.tsv"
         wildcard_constraints:
             analysis="|".join(BLACK_BOX_ANALYSES),
         threads: 1

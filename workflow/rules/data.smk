@@ -19,7 +19,7 @@ for dataset in plan.datasets:
             f"{plan.results}/logs/store-{dataset}.log",
         threads: 1
         resources:
-            mem_mb=2000,
+            mem_mb=4000,
             # Where the raw files lie shapes no result, so it is no parameter: Snakemake would
             # prepare the data again, and with it train every network, when only the place changed.
             raw=plan.params.raw.root,

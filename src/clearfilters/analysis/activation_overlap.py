@@ -119,6 +119,10 @@ def overlap_iou(
 
     Arguments as for `overlap_counts`. Where nothing is selected it is 0.
     """
-    selected, shared = overlap_counts(maps, masks, thresholds, threads)
+    return counted_iou(*overlap_counts(maps, masks, thresholds, threads), masks)
+
+
+def counted_iou(selected: Counts, shared: Counts, masks: Masks) -> npt.NDArray[np.float64]:
+    """IoU (N, K) from what `overlap_counts` returns for objects (N, H, W); 0 for empty unions."""
     union = selected + masks.sum(axis=(1, 2))[:, None] - shared
     return np.divide(shared, union, out=np.zeros(union.shape), where=union > 0)

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearfilters.analysis.activation_overlap import Maps, Masks, overlap_iou, upsample
+from clearfilters.analysis.activation_overlap import (
+    Maps,
+    Masks,
+    counted_iou,
+    overlap_counts,
+    upsample,
+)
 from clearfilters.analysis.class_means import class_means
 from clearfilters.analysis.gate_path import Floats, Labels
 from clearfilters.analysis.json_values import mean_or_null
@@ -36,7 +42,7 @@ def filter_thresholds(maps: Maps, top_share: float) -> Maps:
 
 def activation_iou(
     maps: Maps, masks: Masks, top_share: float, threads: int, *, inclusive: bool = False
-) -> Values:
+) -> tuple[Values, float]:
     """IoU (N, K) of every filter's ActivMap with every image's object.
 
     Args:
@@ -46,12 +52,17 @@ def activation_iou(
         threads: that share the work.
         inclusive: also select pixels that equal the threshold. A filter that is silent on most
             images has threshold 0, and then selects every pixel.
+
+    Returns:
+        The IoU, and the mean share of an image's pixels that a filter selects. It may be less than
+        `top_share`: thresholds are those of small maps, and enlarging a map flattens its peaks.
     """
     thresholds = filter_thresholds(maps, top_share)
     if inclusive:
         # Greater than the next smaller number: at least the threshold itself.
         thresholds = np.nextafter(thresholds, np.float32(-np.inf))
-    return overlap_iou(maps, masks, thresholds, threads)
+    selected, shared = overlap_counts(maps, masks, thresholds, threads)
+    return counted_iou(selected, shared, masks), float(selected.mean()) / masks[0].size
 
 
 def class_activation_maps(maps: Maps, weight: Floats, labels: Labels) -> Maps:
@@ -172,14 +183,10 @@ def _mean(values: Values) -> float:
     return float(values.mean())
 
 
-def _as_filter(iou: Values, labels: Labels, classes: int, hit_iou: float) -> dict[str, Any]:
-    """A segmentation per image, taken for a filter's: the total is that of its best class.
-
-    `per_class` shows every class, though a filter would count for one only.
-    """
-    found = all_filters(iou, labels, classes, hit_iou)
-    alone = one_filter(iou[:, None], labels, classes, hit_iou)
-    return {name: {**found[name], "total": alone[name]["total"]} for name in ("iou", "ap")}
+def _as_filters(iou: Values, looked_at: Masks) -> Values:
+    """Segmentations (N, R) dealt in turn to K filters, which are looked at where (N, K) is true."""
+    dealt = iou[:, np.arange(looked_at.shape[1]) % iou.shape[1]]
+    return np.where(looked_at, dealt, np.nan)
 
 
 class Baselines:
@@ -200,12 +207,37 @@ class Baselines:
             "centred_box": mask_iou(average_box(masks), masks),
         }
 
-    def one_filter(self, top_share: float, hit_iou: float, threads: int) -> dict[str, Any]:
-        """Each measured as a filter is, its choice of the best class included."""
+    def one_filter(
+        self, top_share: float, hit_iou: float, threads: int, looked_at: Masks | None = None
+    ) -> dict[str, Any]:
+        """Each measured as filters are, their choice of the best class included.
+
+        Args:
+            top_share: see `filter_thresholds`.
+            hit_iou: n of APn.
+            threads: that share the work.
+            looked_at: which of K filters are looked at on which image (N, K), for a class that
+                does not look at a filter cannot be its best one; None for one filter, or all
+                random ones, on every image.
+
+        Returns:
+            By baseline, what the function `one_filter` returns; but for those that are the same
+            for every filter, `per_class` shows every class, and there are no numbers of filters.
+            Of random_map also the selected_share.
+        """
         score = (self.labels, self.classes, hit_iou)
-        found = {name: _as_filter(iou, *score) for name, iou in self.fixed.items()}
-        random = activation_iou(self.maps, self.masks, top_share, threads)
-        return {**found, "random_map": one_filter(random, *score)}
+        found = {}
+        for name, iou in self.fixed.items():
+            every = all_filters(iou, *score)
+            alone = np.ones((len(iou), 1), dtype=bool) if looked_at is None else looked_at
+            filters = one_filter(_as_filters(iou[:, None], alone), *score)
+            found[name] = {
+                key: {**every[key], "total": filters[key]["total"]} for key in ("iou", "ap")
+            }
+        random, share = activation_iou(self.maps, self.masks, top_share, threads)
+        if looked_at is not None:
+            random = _as_filters(random, looked_at)
+        return {**found, "random_map": {**one_filter(random, *score), "selected_share": share}}
 
     def all_filters(self, top_share: float, hit_iou: float) -> dict[str, Any]:
         """Each measured as a CAM is."""
@@ -245,7 +277,8 @@ def measure(
     Returns:
         lsg and csg, each with its rule, activmap, activmap_inclusive (≥ for >), cam,
         one_filter_baselines and all_filters_baselines; gradmap with its rule, result and
-        baselines; sizes.
+        baselines, which are looked at where its filters are; sizes. ActivMaps, and the random maps
+        beside them, also have selected_share (see `activation_iou`).
     """
     classes = len(weight)
     cams = class_activation_maps(maps, weight, labels)
@@ -253,14 +286,17 @@ def measure(
     baselines = Baselines(masks, labels, classes, random)
 
     def segmented(rule: SegmentationParams) -> dict[str, Any]:
-        strict = activation_iou(maps, masks, rule.top_share, threads)
-        inclusive = activation_iou(maps, masks, rule.top_share, threads, inclusive=True)
-        cam = top_values_iou(cams, masks, rule.top_share)
         score = (labels, classes, rule.hit_iou)
+
+        def activmap(*, inclusive: bool) -> dict[str, Any]:
+            iou, share = activation_iou(maps, masks, rule.top_share, threads, inclusive=inclusive)
+            return {**one_filter(iou, *score), "selected_share": share}
+
+        cam = top_values_iou(cams, masks, rule.top_share)
         return {
             **rule.model_dump(),
-            "activmap": one_filter(strict, *score),
-            "activmap_inclusive": one_filter(inclusive, *score),
+            "activmap": activmap(inclusive=False),
+            "activmap_inclusive": activmap(inclusive=True),
             "cam": all_filters(cam, *score),
             "one_filter_baselines": baselines.one_filter(rule.top_share, rule.hit_iou, threads),
             "all_filters_baselines": baselines.all_filters(rule.top_share, rule.hit_iou),
@@ -280,6 +316,8 @@ def measure(
             **params.gradmap.model_dump(),
             "images": np.bincount(labels[chosen], minlength=classes).tolist(),
             "result": one_filter(gradmap_iou, labels[chosen], classes, hit_iou),
-            "baselines": beside.one_filter(params.csg.top_share, hit_iou, threads),
+            "baselines": beside.one_filter(
+                params.csg.top_share, hit_iou, threads, ~np.isnan(gradmap_iou)
+            ),
         },
     }

@@ -107,7 +107,8 @@ def write_measurement(
         seed: of the training.
         slice_: everything that shapes the measurement.
         inputs: the files it was made from, by the name to record them under.
-        meta: of what was measured: the `device` it was made on, and its `training`.
+        meta: of what was measured: the `device` it was made on, its `training`, and where others
+            made it than those of the training, the `packages`.
     """
     provenance = {
         "analysis": analysis,
@@ -118,6 +119,7 @@ def write_measurement(
         "inputs": {name: file_sha256(path) for name, path in inputs.items()},
         "packages": {
             **meta["training"]["packages"],
+            **meta.get("packages", {}),
             **{name: version(name) for name in PACKAGES},
             "python": platform.python_version(),
         },

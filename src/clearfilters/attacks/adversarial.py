@@ -1,6 +1,7 @@
 """The adversarial samples of one attack on one trained network, as every detector reads them."""
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,6 @@ def record_adversarial(
     """
     parameters = parse_adversarial_slice(slice_)
     make_deterministic()
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     model, _, meta = load_checkpoint(checkpoint)
     expected = parameters_hash(
         {key: slice_[key] for key in slice_ if key not in ("sampling", "attack")}
@@ -282,6 +282,7 @@ def record_adversarial(
             "classes": meta["classes"],
             "training": training_facts(meta),
             "device": device_description(device),
+            "packages": {"torchattacks": version("torchattacks")},
             "counts": _counts(images, before.predicted, success),
         },
     )

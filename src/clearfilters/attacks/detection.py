@@ -34,10 +34,13 @@ Floats = npt.NDArray[np.float32]
 TRAIN, TEST = 0, 1
 # What stands beside the papers' features (every convolution: "layers").
 BASELINES = ("last_layer", "logits", "pixels")
-# Tell the random streams apart that start from the same seed and repetition.
-DRAW_STREAM, FOREST_STREAM = 0, 1
+# Tell the random streams apart that start from the same seed and repetition. They stand last and
+# are not 0, since numpy takes seeds that differ in trailing zeros for the same.
+DRAW_STREAM, FOREST_STREAM = 1, 2
 # The parts of a detection slice that are not the training's.
 OWN_PARTS = ("sampling", "white_box", "detection")
+# What is read of the .json beside the samples.
+META_KEYS = ("classes", "device", "packages", "training")
 PER_IMAGE = (
     "split",
     "index",
@@ -70,6 +73,7 @@ class AttackSamples:
         l2: (M,) Euclidean norm of the change, pixels in [0, 1].
         layer_sizes: (L,) channels of each convolution.
         device: on which the samples were made.
+        packages: that made them, name -> version.
         training: what a measurement says of the network's training.
     """
 
@@ -87,6 +91,7 @@ class AttackSamples:
     l2: Floats
     layer_sizes: Indices
     device: str
+    packages: dict[str, str]
     training: dict[str, Any]
 
     @property
@@ -131,6 +136,8 @@ class Detection:
         test_positives: adversarial test samples.
         auc: of each repetition in [0, 1], by the attack it was tested on; empty if there were too
             few samples.
+        auc_own_twins: of each repetition, tested on its own attack's successful samples and the
+            clean twins of these alone; empty if there were too few samples.
         importance: (F,), mean over repetitions; None if there were too few samples.
         reason: why nothing was measured, or nothing.
     """
@@ -139,6 +146,7 @@ class Detection:
     train_positives: list[int]
     test_positives: int
     auc: dict[str, list[float]]
+    auc_own_twins: list[float]
     importance: npt.NDArray[np.float64] | None
     reason: str
 
@@ -176,7 +184,11 @@ def record_detection(
         seed=seed,
         slice_=slice_,
         inputs={f"adversarial/{a.path.name}": a.path for a in attacks.values()},
-        meta={"device": "; ".join(devices), "training": first.training},
+        meta={
+            "device": "; ".join(devices),
+            "training": first.training,
+            "packages": first.packages,
+        },
     )
 
 
@@ -231,6 +243,12 @@ def load_attack(path: Path, attack: str, slice_: Mapping[str, Any]) -> AttackSam
             f"{path}: made with parameters {found[:12]}, but the current parameters are "
             f"{expected[:12]}; make the samples of `{attack}` again or restore params.yaml"
         )
+    lacking = [key for key in META_KEYS if key not in meta]
+    if lacking:
+        raise ClearfiltersError(
+            f"{path.with_suffix('.json')}: lacks {', '.join(lacking)}; make the samples of "
+            f"`{attack}` again"
+        )
     arrays = _read_arrays(path, (*PER_IMAGE, "layer_sizes"))
     images = arrays["split"].shape
     for name in PER_IMAGE:
@@ -244,6 +262,7 @@ def load_attack(path: Path, attack: str, slice_: Mapping[str, Any]) -> AttackSam
         path=path,
         classes=tuple(str(name) for name in meta["classes"]),
         device=meta["device"],
+        packages=meta["packages"],
         training=meta["training"],
         **arrays,
     )
@@ -302,8 +321,10 @@ def read_features(samples: AttackSamples, name: str) -> Features:
 def draw_images(labels: Indices, size: int, seed: int, repetition: int) -> Indices:
     """Draw `size` images of each class, without replacement.
 
-    A class's images stand in an order that depends on seed, repetition and class alone: a smaller
-    draw is the beginning of a larger one, and attacks on the same images get the same draw.
+    Every image gets a random number that depends on seed, repetition, class and its place in the
+    class alone, and the lowest are drawn: a smaller draw is the beginning of a larger one; pools
+    with the same images get the same draw; and where a pool is the beginning of a larger one, both
+    draw its images in the same order.
 
     Args:
         labels: (N,) classes of the pool.
@@ -314,8 +335,11 @@ def draw_images(labels: Indices, size: int, seed: int, repetition: int) -> Indic
     Returns:
         (size * C,) positions in `labels`.
     """
-    stream = np.random.default_rng([seed, repetition, DRAW_STREAM])
-    drawn = [stream.permutation(np.flatnonzero(labels == c))[:size] for c in np.unique(labels)]
+    drawn = []
+    for class_ in np.unique(labels):
+        members = np.flatnonzero(labels == class_)
+        stream = np.random.default_rng([seed, repetition, class_, DRAW_STREAM])
+        drawn.append(members[np.argsort(stream.random(len(members)))[:size]])
     return np.concatenate(drawn)
 
 
@@ -331,6 +355,16 @@ def detector_rows(samples: AttackSamples, features: Features, images: Indices) -
 def held_out_rows(samples: AttackSamples, features: Features) -> Rows:
     """The rows that a detector is tested on: the test images and their successful twins."""
     return detector_rows(samples, features, np.flatnonzero(samples.split == TEST))
+
+
+def own_twin_rows(samples: AttackSamples, features: Features) -> Rows:
+    """The successful test samples and their clean twins, as many of each.
+
+    Attacks succeed more readily on images near a boundary between classes. Here the clean images
+    are selected in the same way, so that telling such images apart is of no use.
+    """
+    fooled = np.flatnonzero((samples.split == TEST) & samples.success)
+    return detector_rows(samples, features, fooled)
 
 
 def fit_forest(rows: Rows, trees: int, seed: int, repetition: int) -> RandomForestClassifier:
@@ -369,7 +403,7 @@ def detect(
     test_positives = int(samples.success[samples.split == TEST].sum())
     if size > samples.pool:
         reason = f"{size} training images per class needed, {samples.pool} attacked"
-        return Detection(size, [], test_positives, {}, None, reason)
+        return Detection(size, [], test_positives, {}, [], None, reason)
     pool = samples.training_images()
     draws = [
         pool[draw_images(samples.label[pool], size, detection["seed"], repetition)]
@@ -382,16 +416,19 @@ def detect(
             f"{needed} successful samples needed, found {min(positives)} in training and "
             f"{test_positives} in test"
         )
-        return Detection(size, positives, test_positives, {}, None, reason)
+        return Detection(size, positives, test_positives, {}, [], None, reason)
+    own_twins = own_twin_rows(samples, features)
     auc: dict[str, list[float]] = {name: [] for name in tests}
+    auc_own_twins = []
     importance = np.zeros(features.clean.shape[1])
     for repetition, images in enumerate(draws):
         rows = detector_rows(samples, features, images)
         forest = fit_forest(rows, detection["trees"], detection["seed"], repetition)
         for name, held_out in tests.items():
             auc[name].append(area_under_curve(forest, held_out))
+        auc_own_twins.append(area_under_curve(forest, own_twins))
         importance += forest.feature_importances_ / len(draws)
-    return Detection(size, positives, test_positives, auc, importance, "")
+    return Detection(size, positives, test_positives, auc, auc_own_twins, importance, "")
 
 
 def shared_size(attacks: Mapping[str, AttackSamples], sizes: Mapping[str, Sequence[int]]) -> int:
@@ -418,10 +455,11 @@ def measure(
     Returns:
         classes; layer_sizes [L]; shared_size; attacks: name -> pool (training images per class),
         train and test (see `statistics`) and example (see `example`); detectors: attack -> list of
-        size, auc [repetition] or None, train_positives [repetition], test_positives, reason (why
-        there is no auc); baselines: attack -> feature set -> auc or None; cross: trained on ->
-        tested on -> auc or None; mixed: see `measure_mixed`; importance: attack -> [L] sums over
-        the layer's features, mean over repetitions, or None. AUCs are in [0, 1].
+        size, auc and auc_own_twins [repetition] or None, train_positives [repetition],
+        test_positives, reason (why there is no auc); baselines: attack -> feature set -> auc or
+        None; cross: trained on -> tested on -> auc or None; mixed: see `measure_mixed`; importance:
+        attack -> [L] sums over the layer's features, mean over repetitions, or None. AUCs are in
+        [0, 1].
     """
     first = next(iter(attacks.values()))
     shared = shared_size(attacks, sizes)
@@ -459,7 +497,7 @@ def measure_mixed(
     size: int,
     tests: Mapping[str, Rows],
     detection: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> dict[str, list[float] | None]:
     """Detectors trained on the successful samples of all attacks together.
 
     The images are those that every attack was tried on; each is one clean row, with up to one
@@ -472,8 +510,8 @@ def measure_mixed(
         detection: `repetitions`, `trees`, `seed` and `min_positives`.
 
     Returns:
-        train_positives [repetition]; auc: attack -> [repetition] or None, and `all`, tested on the
-        samples of all attacks together.
+        AUCs [repetition] or None by the attack tested on; `all`: on the samples of all attacks
+        together.
 
     Raises:
         ClearfiltersError: if the attacks were tried on different images.
@@ -495,23 +533,21 @@ def measure_mixed(
     labels = first.label[images[first.attack]]
     together = _together(tests)
     auc: dict[str, list[float]] = {name: [] for name in together}
-    positives: list[int] = []
     for repetition in range(detection["repetitions"] if tests else 0):
         drawn = draw_images(labels, size, detection["seed"], repetition)
         blocks = [adversarial[name][drawn[success[name][drawn]]] for name in attacks]
-        positives.append(sum(map(len, blocks)))
-        if positives[-1] < detection["min_positives"]:
+        positives = sum(map(len, blocks))
+        if positives < detection["min_positives"]:
             auc = {}
             break
         rows = Rows(
             np.concatenate([clean[drawn], *blocks]),
-            np.repeat([False, True], [len(drawn), positives[-1]]),
+            np.repeat([False, True], [len(drawn), positives]),
         )
         forest = fit_forest(rows, detection["trees"], detection["seed"], repetition)
         for name, held_out in together.items():
             auc[name].append(area_under_curve(forest, held_out))
-    names = [*attacks, "all"]
-    return {"train_positives": positives, "auc": {name: auc.get(name) for name in names}}
+    return {name: auc.get(name) for name in [*attacks, "all"]}
 
 
 def statistics(samples: AttackSamples, split: int) -> dict[str, Any]:
@@ -618,6 +654,7 @@ def _as_values(result: Detection, attack: str) -> dict[str, Any]:
     return {
         "size": result.size,
         "auc": result.auc.get(attack),
+        "auc_own_twins": result.auc_own_twins or None,
         "train_positives": result.train_positives,
         "test_positives": result.test_positives,
         "reason": result.reason,

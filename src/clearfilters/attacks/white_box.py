@@ -16,13 +16,22 @@ from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.params import CwParams, FgsmParams, PgdParams, WhiteBoxParams
 
+# CW starts at most at this tanh, as in foolbox: at 1 the start is infinite, and a pixel that is
+# exactly 0 or 1 could never move.
+LARGEST_TANH = 1 - 1e-6
+
 
 class IndependentCW(torchattacks.CW):  # type: ignore[misc]  # torchattacks has no types
     """torchattacks' CW (Carlini and Wagner 2017, L2, one c) with the paper's f for every image.
 
     torchattacks 3.5.1 takes the maxima over logits with the others set to 0: a target whose logit
-    is negative gets no gradient. And it stops a whole batch when the batch's cost has risen.
+    is negative gets no gradient. It stops a whole batch when the batch's cost has risen. And it
+    never moves pixels at exactly 0 or 1.
     """
+
+    def inverse_tanh_space(self, x: Tensor) -> Tensor:
+        """Where the steps start: pixels in [0, 1], any shape, to finite numbers."""
+        return torch.atanh((2 * x - 1).clamp(-LARGEST_TANH, LARGEST_TANH))
 
     def f(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The paper's f_6, (N,): the margin that is left to close, at least -kappa; minus infinity.

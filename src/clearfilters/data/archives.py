@@ -20,11 +20,20 @@ TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Archive:
-    """Where an archive is published, its MD5, and the folder in it that is wanted."""
+    """An archive of a data set.
+
+    Attributes:
+        url: where it is published.
+        md5: published too.
+        inner: the folder in it that is wanted.
+        last: what readers look for in that folder to tell whether the set was fetched; it comes
+            last, so that an interrupted fetch is done again.
+    """
 
     url: str
     md5: str
     inner: str
+    last: str
 
 
 # By the folder below raw.root that the wanted content goes to. URL and MD5 as torchvision has them,
@@ -34,11 +43,13 @@ ARCHIVES: dict[str, Archive] = {
         url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
         md5="da459979d0c395079b5c75ee67908abb",
         inner="VOCdevkit/VOC2010",
+        last="JPEGImages",
     ),
     "CUB_200_2011": Archive(
         url="https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz",
         md5="97eceeb196236b17998738112f37df78",
         inner="CUB_200_2011",
+        last="images",
     ),
 }
 
@@ -84,6 +95,7 @@ def extract(archive: Path, folder: Path) -> None:
     """
     with TemporaryDirectory(dir=folder.parent) as temporary:
         unpacked = Path(temporary, "unpacked")
+        unpacked.mkdir()
         try:
             if zipfile.is_zipfile(archive):
                 with zipfile.ZipFile(archive) as content:
@@ -131,6 +143,6 @@ def fetch(name: str, raw: Path) -> None:
             raise ClearfiltersError(
                 f"{archive.url}: it holds no folder {archive.inner}; unpack it by hand to {target}"
             )
-        for child in inner.iterdir():
+        for child in sorted(inner.iterdir(), key=lambda child: child.name == archive.last):
             if not (target / child.name).exists():
                 os.replace(child, target / child.name)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from clearfilters.data.animals.style import Style
 from clearfilters.data.animals.voc_layout import write_voc
@@ -9,23 +10,24 @@ from clearfilters.data.store import RawData
 from clearfilters.data.voc_parts import FOLDER, read_devkit
 from clearfilters.params import AnimalsParams
 
-RENDERED = "animals"
-
 
 def read_raw(data: AnimalsParams, raw: Path, out: Path, *, download: bool) -> RawData:
-    """Render the animals to `raw`/animals/VOC2010 and read them from there.
+    """Render the animals, read them, and discard the raw files.
+
+    They are rendered in half a minute; files kept for later would be those of an older renderer.
 
     Raises:
-        ClearfiltersError: if that folder exists and was not rendered, or see `read_devkit`.
+        ClearfiltersError: see `read_devkit`.
     """
     style = data.style.model_dump()
     ranges = {name: tuple(style[name]) for name in ("object_scale", "exposure")}
-    write_voc(
-        raw / RENDERED,
-        seed=data.seed,
-        style=Style(**{**style, **ranges}),
-        images_per_class=data.images_per_class,
-        jpeg_quality=data.jpeg_quality,
-    )
-    found = read_devkit(raw / RENDERED / FOLDER, data)
+    with TemporaryDirectory() as folder:
+        write_voc(
+            Path(folder),
+            seed=data.seed,
+            style=Style(**{**style, **ranges}),
+            images_per_class=data.images_per_class,
+            jpeg_quality=data.jpeg_quality,
+        )
+        found = read_devkit(Path(folder, FOLDER), data)
     return replace(found, source="rendered animals in the layout of Pascal VOC", verified=True)

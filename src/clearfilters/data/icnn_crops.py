@@ -204,8 +204,13 @@ def pixels_of(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
     """First column and row, and the ones after the last, of a box cut off at the image's edges.
 
     Raises:
-        ClearfiltersError: if nothing is left.
+        ClearfiltersError: if an edge is not finite or nothing is left.
     """
+    if not all(map(math.isfinite, box)):
+        raise ClearfiltersError(
+            f"the box {tuple(box)} (left, top, right, bottom) has an edge that is not finite; "
+            "expected four numbers in pixels; correct it"
+        )
     left, right = max(round_half_up(box.left), 0), min(round_half_up(box.right), width)
     top, bottom = max(round_half_up(box.top), 0), min(round_half_up(box.bottom), height)
     if left >= right or top >= bottom:

@@ -28,8 +28,13 @@ from clearfilters.errors import ClearfiltersError
 SPLITS = ("train", "test")
 # A kind of annotation and its file, in the order of the fields of `Split`.
 ANNOTATION_FILES = {"masks": "masks.npy", "parts": "parts.npz", "landmarks": "landmarks.csv"}
-LANDMARK_COLUMNS = ["image", "landmark", "x", "y", "visible"]
-# Images of a memory-mapped split that are counted at once.
+# The columns of landmarks.csv and the types they are read as, also from a table without rows.
+LANDMARK_TYPES = {
+    "image": "int64", "landmark": "str", "x": "float64", "y": "float64", "visible": "bool"
+}  # fmt: skip
+LANDMARK_COLUMNS = list(LANDMARK_TYPES)
+# Bytes of images above which their values are counted, and images that are counted at once.
+COUNTED_ABOVE = 256 * 2**20
 COUNTED_AT_ONCE = 1024
 
 
@@ -164,10 +169,11 @@ def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list
     """Mean and standard deviation of each channel, of values in [0, 1].
 
     Args:
-        images: uint8 (N, H, W, 3). Where they are memory-mapped, values are counted a few images
-            at a time, since NumPy's deviation takes eight bytes a pixel.
+        images: uint8 (N, H, W, 3). Where they are memory-mapped or larger than COUNTED_ABOVE,
+            values are counted a few images at a time, since NumPy's deviation takes eight bytes a
+            pixel.
     """
-    if not isinstance(images, np.memmap):
+    if not isinstance(images, np.memmap) and images.nbytes <= COUNTED_ABOVE:
         return (
             [float(images[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
             [float(images[..., c].std(dtype=np.float64)) / 255 for c in range(3)],
@@ -307,7 +313,7 @@ def _read(path: Path, root: Path) -> Any:
     """An array, a dictionary of arrays or a table of landmarks, by the file's suffix."""
     try:
         if path.suffix == ".csv":
-            return pd.read_csv(path)
+            return pd.read_csv(path, dtype=LANDMARK_TYPES)
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as content:
                 return dict(content)

@@ -257,19 +257,20 @@ def read_annotation(path: Path, classes: Sequence[str]) -> list[AnnotatedObject]
     """The objects of the chosen classes in a file of Pascal-Part.
 
     Raises:
-        ClearfiltersError: if the file is missing or damaged, has no `anno.objects`, or a part's
-            mask is not as large as its object's.
+        ClearfiltersError: if the file is missing or damaged, has no `anno.objects`, a name is no
+            text, a mask is no array of finite numbers, or a part's mask is not as large as its
+            object's.
     """
     found = []
     anno = _field(read_mat(path), "anno", path)
     for record in _structs(_field(anno, "objects", path), path):
-        name = _field(record, "class", path)
+        name = _name(record, "class", path)
         if name not in classes:
             continue
         mask = _mask(record, path)
         parts: dict[str, Mask] = {}
         for part in _structs(_field(record, "parts", path), path):
-            part_name, part_mask = _field(part, "part_name", path), _mask(part, path)
+            part_name, part_mask = _name(part, "part_name", path), _mask(part, path)
             if part_mask.shape != mask.shape:
                 raise ClearfiltersError(
                     f"{path}: the mask of part `{part_name}` of a {name} is {part_mask.shape}, the "
@@ -289,6 +290,16 @@ def _field(struct: Any, name: str, path: Path) -> Any:
     return struct[name]
 
 
+def _name(struct: Any, field: str, path: Path) -> str:
+    name = _field(struct, field, path)
+    if not isinstance(name, str):
+        raise ClearfiltersError(
+            f"{path}: `{field}` is {name!r}, a {type(name).__name__}; expected the name in "
+            "Pascal-Part, a text; fetch the file again"
+        )
+    return name
+
+
 def _structs(value: Any, path: Path) -> list[Any]:
     """A struct array as a list, whether it has no, one or several elements."""
     if isinstance(value, dict):
@@ -304,10 +315,16 @@ def _structs(value: Any, path: Path) -> list[Any]:
 
 
 def _mask(struct: dict[str, Any], path: Path) -> Mask:
-    mask = np.asarray(_field(struct, "mask", path))
-    if mask.dtype.kind not in "biuf":
+    value = _field(struct, "mask", path)
+    if not isinstance(value, np.ndarray | int | float):
         raise ClearfiltersError(
-            f"{path}: a mask of type {mask.dtype}; expected numbers; fetch the file again"
+            f"{path}: a mask of type {type(value).__name__}; expected numbers; fetch the file again"
+        )
+    mask = np.asarray(value)
+    if not np.isfinite(mask).all():
+        raise ClearfiltersError(
+            f"{path}: a mask has the value {mask[~np.isfinite(mask)][0]}; expected 0 and 1; fetch "
+            "the file again"
         )
     return mask != 0
 

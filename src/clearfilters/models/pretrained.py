@@ -99,7 +99,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         content = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged file may raise anything
-        first = str(error).splitlines()[0]
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         raise ClearfiltersError(
             f"{path}: cannot be read as weights ({first}); expected a state dictionary, .pth or "
             ".safetensors; fetch it again"

@@ -70,6 +70,8 @@ def make_deterministic() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    # float32 means float32: GPUs would otherwise round the inputs of convolutions to 10 bits.
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def stream(seed: int, epoch: int, device: torch.device) -> torch.Generator:

@@ -6,7 +6,7 @@ from statistics import fmean
 from clearfilters.reporting.claims.gates import Claim, Weigh, judge_claim
 from clearfilters.reporting.claims.verdict import Evidence, Finding
 from clearfilters.reporting.records import Experiment, Records
-from clearfilters.reporting.tables.black_box import clean_accuracy, pooled_interval, success_rate
+from clearfilters.reporting.tables.black_box import clean_accuracy, mean_interval, success_rate
 
 NAMES = {"one_pixel": "one-pixel", "local_search": "local-search"}
 # Role of the subject, paper, source.
@@ -48,11 +48,12 @@ def _weigh(analysis: str) -> Weigh:
 
 def _note(records: Records, e: Experiment, partner: Experiment, analysis: str) -> str:
     """The intervals and the clean accuracies, which the success rates must be read beside."""
-    low, high, _ = pooled_interval(records, e, analysis)
-    std_low, std_high, _ = pooled_interval(records, partner, analysis)
-    overlap = "overlap" if low <= std_high and std_low <= high else "do not overlap"
+    low, high, _ = mean_interval(records, e, analysis)
+    std_low, std_high, _ = mean_interval(records, partner, analysis)
+    within_noise = low <= std_high and std_low <= high
+    overlap = "intervals overlap: within noise" if within_noise else "intervals do not overlap"
     ours, theirs = (fmean(clean_accuracy(records, side).values()) for side in (e, partner))
     return (
-        f"95 % intervals {low:.1f} to {high:.1f} and {std_low:.1f} to {std_high:.1f} {overlap}; "
+        f"{overlap} (95 %: {low:.1f} to {high:.1f} against {std_low:.1f} to {std_high:.1f}); "
         f"accuracy {ours:.2f} against {theirs:.2f} percent"
     )

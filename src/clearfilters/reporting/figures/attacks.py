@@ -169,7 +169,7 @@ def cross_matrix(records: Records, e: Experiment, attacks: list[str]) -> npt.NDA
 def _trained_on(values: dict[str, Any], trained: str) -> dict[str, list[float] | None]:
     """The AUCs of the detectors trained on an attack, by the attack tested on."""
     if trained == MIXED:
-        return dict(values["mixed"]["auc"])
+        return dict(values["mixed"])
     return dict(values["cross"].get(trained, {}))
 
 

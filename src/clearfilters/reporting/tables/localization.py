@@ -27,11 +27,16 @@ HOW_COUNTED = (
     "IoU of the segmentation with the object's mask; APn: share of images with IoU above n. One "
     "filter: filter k counts for the class with its largest APn (of equal ones, the larger IoU); a "
     "class column is the mean over the filters that count for it (a dash: there are none), the "
-    "total over all filters. CAM: means over images."
+    "total over all filters that are looked at: for ActivMap all, for GradMap those that some "
+    "class looks at. CAM: means over images."
 )
 HOW_BASELINES = (
     "Baselines need no network. Beside one filter they are measured as a filter is, so their total "
     "is that of their best class; random maps as many random filters."
+)
+HOW_GRADMAP_BASELINES = (
+    "Beside GradMap a baseline stands for all filters that the network looks at, each on the same "
+    "classes: a filter that one class alone looks at has no better class to count for."
 )
 
 
@@ -44,12 +49,15 @@ class Block:
         found: the part of a measurement's values with `iou` and `ap`.
         baselines: the part with the same of each baseline; None where they stand in another block.
         rule: the part with `hit_iou`, the n of APn.
+        of_training: whether the baselines depend on the trained network, not on its maps' size
+            alone.
     """
 
     key: str
     found: Callable[[Values], Values]
     baselines: Callable[[Values], Values] | None
     rule: Callable[[Values], Values]
+    of_training: bool = False
 
 
 def _of_paper(paper: str, one_filter: str) -> tuple[Block, Block, Block]:
@@ -75,6 +83,7 @@ GRADMAP = Block(
     lambda values: dict(values["gradmap"]["result"]),
     lambda values: dict(values["gradmap"]["baselines"]),
     lambda values: dict(values["gradmap"]),
+    of_training=True,
 )
 CSG_BLOCKS = (GRADMAP, *_of_paper("csg", "one filter (ActivMap)"))
 
@@ -98,6 +107,7 @@ def lsg_table3(records: Records) -> Table:
         *_orientation(experiments),
         HOW_COUNTED,
         *_rule_note(records, experiments, "lsg"),
+        *_share_note(records, experiments, "lsg"),
         HOW_BASELINES,
         *_filter_notes(records, experiments, LSG_BLOCKS[:1]),
     )
@@ -118,8 +128,10 @@ def csg_localization(records: Records) -> Table:
         "filters are known from the authors' released code alone.",
         HOW_COUNTED,
         *_rule_note(records, experiments, "csg"),
+        *_share_note(records, experiments, "csg"),
         *_gradmap_note(records, experiments),
         HOW_BASELINES,
+        HOW_GRADMAP_BASELINES,
         *_filter_notes(records, experiments, CSG_BLOCKS[:2]),
     )
     title = "CSG section 5.1: localization with GradMap, ActivMap and CAM"
@@ -155,22 +167,33 @@ def _rows(
 def _baseline_rows(
     records: Records, experiments: Sequence[Experiment], block: Block, metric: str
 ) -> Iterator[Row]:
-    """One row per baseline and network: the size of the random maps is that of the network's."""
+    """One row per baseline, data set and network: random maps have the size of the network's.
+
+    Where a baseline depends on the training, one row per baseline and experiment.
+    """
     if block.baselines is None:
         return
-    networks = {e.network: e for e in reversed(experiments)}
-    for network, e in networks.items():
-        values = _first(records, e)
+    groups: dict[str, Experiment] = {}
+    for e in experiments:
+        groups.setdefault(e.label if block.of_training else f"{e.network} on {e.dataset}", e)
+    for group, e in groups.items():
         name = _metric(_first(records, e), block, metric)
         for key, label in BASELINES.items():
-            shown = label if len(networks) == 1 else f"{label} ({network})"
-            found = block.baselines(values)[key]
-            cells = {
-                column: Cell(_pick(found, metric, number))
-                for column, number in _numbered_columns(records, e)
-            }
+            shown = label if len(groups) == 1 else f"{label} ({group})"
+            cells = {}
+            for column, number in _numbered_columns(records, e):
+                pick = _number(_baseline(block.baselines, key), metric, number)
+                cells[column] = (
+                    cell(records.sample(e, "localization", pick))
+                    if block.of_training
+                    else Cell(pick(_first(records, e)))
+                )
             heads = (block.key, name, f"baseline: {shown}")
             yield Row(f"{block.key} / {name} / {shown}", heads, cells)
+
+
+def _baseline(baselines: Callable[[Values], Values], key: str) -> Callable[[Values], Values]:
+    return lambda values: dict(baselines(values)[key])
 
 
 def _number(
@@ -264,6 +287,25 @@ def _rule_note(records: Records, experiments: Sequence[Experiment], paper: str) 
         "also take values equal to the threshold: a filter that is silent on most images then "
         "selects everything."
         for share in shares
+    ]
+
+
+def _share_note(records: Records, experiments: Sequence[Experiment], paper: str) -> list[str]:
+    """How much of an image filters select: random maps less than the top share."""
+    lines = []
+    for e in experiments:
+        seeds = [m.values[paper] for m in records.measurements(e, "localization").values()]
+        own = fmean(found["activmap"]["selected_share"] for found in seeds)
+        random = fmean(
+            found["one_filter_baselines"]["random_map"]["selected_share"] for found in seeds
+        )
+        lines.append(f"{e.label}: {own:.1%}, random maps {random:.1%}")
+    if not lines:
+        return []
+    return [
+        f"Mean share of an image that one filter selects: {'; '.join(lines)}. Random maps exceed "
+        "their threshold on less than the top share: it is taken before maps are enlarged, and "
+        "enlarging flattens peaks that have no like neighbours."
     ]
 
 
