@@ -55,7 +55,7 @@ def test_threshold_changes_only_the_gate_statistics(default_params: dict[str, An
 
     found = changed(default_params, edit)
     assert {key[0] for key in found} == {"gate_statistics"}
-    assert len(found) == 18
+    assert len(found) == 14
 
 
 def test_learning_rate_of_an_experiment_changes_only_what_is_made_from_it(
@@ -128,7 +128,7 @@ def test_files_of_a_run(default_params: dict[str, Any]) -> None:
     assert std[0] == "results/quick/checkpoints/resnet20-std/seed0/model.safetensors"
     assert set(std) < set(plan.checkpoint_files())
     assert "results/quick/features/resnet20-std/seed1/noise.npz" in plan.feature_files()
-    assert "results/quick/metrics/phi/alexnet-std/seed1.json" in plan.metric_files("phi")
+    assert "results/quick/metrics/phi/alexnet-std/seed0.json" in plan.metric_files("phi")
     assert plan.gate_files("mis", "alexnet-std", "0") == []
     assert plan.gate_files("leakage", "alexnet-std", "0") == [
         "results/quick/gates/alexnet-std/seed0.npz"
