@@ -19,7 +19,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
 from clearfilters.models.registry import Classifier
 from clearfilters.params import AdversarialSlice, parse_adversarial_slice
-from clearfilters.training.checkpoint import device_description, load_checkpoint
+from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic
 
@@ -229,15 +229,7 @@ def record_adversarial(
     """
     parameters = parse_adversarial_slice(slice_)
     make_deterministic()
-    model, _, meta = load_checkpoint(checkpoint)
-    expected = parameters_hash(
-        {key: slice_[key] for key in slice_ if key not in ("sampling", "attack")}
-    )
-    if meta["parameters_hash"] != expected:
-        raise ClearfiltersError(
-            f"{checkpoint}: trained with parameters {meta['parameters_hash'][:12]}, but the "
-            f"current parameters are {expected[:12]}; train again or restore params.yaml"
-        )
+    model, _, meta = load_trained(checkpoint, slice_, "sampling", "attack")
     model.to(device).to(memory_format=torch.channels_last)
     images = choose_images(store, parameters, meta["classes"])
     batch_size = parameters.sampling.batch_size

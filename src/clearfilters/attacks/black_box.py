@@ -12,14 +12,13 @@ from torch import Tensor, nn
 
 from clearfilters.analysis.proportion import CONFIDENCE, wilson_interval
 from clearfilters.analysis.recording import write_measurement
-from clearfilters.artifacts import parameters_hash
 from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints, Outcome, ask, query_model
 from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import LocalSearchParams, OnePixelParams
-from clearfilters.training.checkpoint import device_description, load_checkpoint
+from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic
 
@@ -85,13 +84,7 @@ def record_black_box(
         params = method.params.model_validate(slice_[analysis])
     except (KeyError, ValidationError) as error:
         raise ClearfiltersError(f"{analysis}: --parameters: {error}") from None
-    model, _, meta = load_checkpoint(checkpoint)
-    expected = parameters_hash({key: slice_[key] for key in slice_ if key != analysis})
-    if meta["parameters_hash"] != expected:
-        raise ClearfiltersError(
-            f"{checkpoint}: trained with parameters {meta['parameters_hash'][:12]}, but the "
-            f"current parameters are {expected[:12]}; train again or restore params.yaml"
-        )
+    model, _, meta = load_trained(checkpoint, slice_, analysis)
     split = read_split(store, "test")
     fast = query_model(model, device)
     predicted = _predict(fast, split, params.batch_size, device)

@@ -1,6 +1,7 @@
 """Checkpoints: the trained model, its history, and the state that a stopped run resumes from."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import shorten
@@ -141,6 +142,30 @@ def load_checkpoint(folder: Path) -> tuple[Classifier, torch.Tensor | None, dict
             "meta.json"
         ) from None
     return model.eval(), gate, meta
+
+
+def load_trained(
+    folder: Path, slice_: Mapping[str, Any], *own: str
+) -> tuple[Classifier, torch.Tensor | None, dict[str, Any]]:
+    """What `load_checkpoint` gives, of the network that a later step's slice calls for.
+
+    Args:
+        folder: the checkpoint.
+        slice_: everything that shapes the later step's result.
+        own: the keys of `slice_` that are not of the training.
+
+    Raises:
+        ClearfiltersError: as `load_checkpoint`, or if the network was trained with other
+            parameters.
+    """
+    model, gate, meta = load_checkpoint(folder)
+    expected = parameters_hash({key: slice_[key] for key in slice_ if key not in own})
+    if meta["parameters_hash"] != expected:
+        raise ClearfiltersError(
+            f"{folder}: trained with parameters {meta['parameters_hash'][:12]}, but the current "
+            f"parameters are {expected[:12]}; train again or restore params.yaml"
+        )
+    return model, gate, meta
 
 
 def save_resume_state(path: Path, state: dict[str, Any]) -> None:

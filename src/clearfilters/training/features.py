@@ -10,10 +10,9 @@ from torch import Tensor
 
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.data.store import SPLITS, read_split
-from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.params import FeaturesParams
-from clearfilters.training.checkpoint import device_description, load_checkpoint
+from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.loop import make_deterministic
 
 
@@ -63,13 +62,7 @@ def record_features(
         ClearfiltersError: if the checkpoint was trained with other parameters, or cannot be read.
     """
     make_deterministic()
-    model, gate, meta = load_checkpoint(checkpoint)
-    expected = parameters_hash({key: slice_[key] for key in slice_ if key != "features"})
-    if meta["parameters_hash"] != expected:
-        raise ClearfiltersError(
-            f"{checkpoint}: trained with parameters {meta['parameters_hash'][:12]}, but the "
-            f"current parameters are {expected[:12]}; train again or restore params.yaml"
-        )
+    model, gate, meta = load_trained(checkpoint, slice_, "features")
     model.to(device).to(memory_format=torch.channels_last)
     for name in SPLITS:
         split = read_split(store, name)

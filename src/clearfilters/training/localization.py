@@ -22,12 +22,11 @@ from clearfilters.analysis.localization import (
     top_values_iou,
 )
 from clearfilters.analysis.recording import write_measurement
-from clearfilters.artifacts import parameters_hash
 from clearfilters.data.store import Split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.params import GradMapParams, LocalizationParams
-from clearfilters.training.checkpoint import device_description, load_checkpoint
+from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic
 
@@ -72,13 +71,7 @@ def record_localization(
     """
     make_deterministic()
     params = LocalizationParams.model_validate(slice_["localization"])
-    model, _, meta = load_checkpoint(checkpoint)
-    expected = parameters_hash({key: slice_[key] for key in slice_ if key != "localization"})
-    if meta["parameters_hash"] != expected:
-        raise ClearfiltersError(
-            f"{checkpoint}: trained with parameters {meta['parameters_hash'][:12]}, but the "
-            f"current parameters are {expected[:12]}; train again or restore params.yaml"
-        )
+    model, _, meta = load_trained(checkpoint, slice_, "localization")
     split, masks, skipped = _read_test_split(store, checkpoint, meta)
     model.to(device).to(memory_format=torch.channels_last)
     maps = feature_maps(model, split.images, params.batch_size, device)
