@@ -16,7 +16,8 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
-from clearfilters.attacks.queries import Ints, query_model
+from clearfilters.attacks.queries import Ints
+from clearfilters.models.folding import folded
 from clearfilters.params import LocalSearchParams, OnePixelParams
 
 POPULATION = 400
@@ -76,7 +77,7 @@ def run_one_pixel(repeats: int, images: int, generations: int) -> Row:
     """Attack `images` images for `generations` generations."""
     where = workload.device()
     model, pixels, labels = _attacked(images, where)
-    fast, counted = query_model(model, where), _Counted(model.to(where))
+    fast, counted = folded(model, where), _Counted(model.to(where))
     params = OnePixelParams(
         images=images, population=POPULATION, generations=generations, mutation=0.5, seed=0,
         batch_size=BATCH[where.type],
@@ -108,7 +109,7 @@ def run_local_search(repeats: int, images: int, rounds: int, loop_images: int) -
     """Attack `images` images for `rounds` rounds; the loop attacks only the first of them."""
     where = workload.device()
     model, pixels, labels = _attacked(images, where)
-    fast = query_model(model, where)
+    fast = folded(model, where)
     model.to(where)
     batched = LocalSearchParams(
         images=images, rounds=rounds, perturbed=5, half_side=5, cooldown=30, p=1.0, r=1.5,

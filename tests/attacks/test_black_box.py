@@ -13,7 +13,7 @@ import torch
 from clearfilters.analysis.proportion import wilson_interval
 from clearfilters.artifacts import parameters_hash, read_json
 from clearfilters.attacks.black_box import black_box_values, choose_images, record_black_box
-from clearfilters.attacks.queries import Outcome, query_model
+from clearfilters.attacks.queries import Outcome
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
@@ -164,23 +164,3 @@ def test_wilson_interval_by_its_formula(successes: int, trials: int) -> None:
     assert found == (
         pytest.approx(centre - half, abs=1e-9), pytest.approx(centre + half, abs=1e-9)
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("network", ["resnet20", "alexnet"])
-def test_the_faster_copy_answers_alike(network: str, digits_store: Path, make_slice: Build) -> None:
-    parameters = make_slice(model={"name": network, "width": 4})
-    torch.manual_seed(0)
-    model = build_from_slice(parameters, read_meta(digits_store))
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.normal_()
-                module.running_var.uniform_(0.5, 2)
-                module.weight.uniform_(0.5, 2)
-    model.eval()
-    images = torch.rand(5, 3, 32, 32)
-    with torch.no_grad():
-        expected = model(images)
-        found = query_model(model, CPU)(images)
-        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-        assert torch.equal(model(images), expected)  # the model itself stays as it was

@@ -14,9 +14,10 @@ from clearfilters.analysis.proportion import CONFIDENCE, wilson_interval
 from clearfilters.analysis.recording import write_measurement
 from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
-from clearfilters.attacks.queries import Ints, Outcome, ask, query_model
+from clearfilters.attacks.queries import Ints, Outcome, ask
 from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
+from clearfilters.models.folding import folded
 from clearfilters.params import LocalSearchParams, OnePixelParams
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
@@ -86,7 +87,7 @@ def record_black_box(
         raise ClearfiltersError(f"{analysis}: --parameters: {error}") from None
     model, _, meta = load_trained(checkpoint, slice_, analysis)
     split = read_split(store, "test")
-    fast = query_model(model, device)
+    fast = folded(model, device)
     predicted = _predict(fast, split, params.batch_size, device)
     chosen = choose_images(split.labels, predicted, params.images, params.seed)
     if len(chosen) < params.images:

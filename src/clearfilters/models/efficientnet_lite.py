@@ -9,7 +9,7 @@ from importlib import import_module
 from math import ceil
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
@@ -31,18 +31,21 @@ STAGES = (
 STEM, LAST = 32, 1280
 
 
+@fx.wrap  # the sizes of x are not known while torch.fx traces
+def _same_padded(x: Tensor, kernel_size: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
+    pads: list[int] = []
+    for side, kernel, stride in zip(reversed(x.shape[2:]), kernel_size, strides, strict=True):
+        missing = max((ceil(side / stride) - 1) * stride + kernel - side, 0)
+        pads += [missing // 2, missing - missing // 2]
+    return F.pad(x, pads)
+
+
 class SamePadded(nn.Conv2d):
     """A convolution with a stride that pads as TensorFlow's "SAME": bottom and right first."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, H, W) -> (N, C_out, ceil(H / stride), ceil(W / stride))."""
-        pads: list[int] = []
-        for side, kernel, stride in zip(
-            reversed(x.shape[2:]), self.kernel_size, self.stride, strict=True
-        ):
-            missing = max((ceil(side / stride) - 1) * stride + kernel - side, 0)
-            pads += [missing // 2, missing - missing // 2]
-        return super().forward(F.pad(x, pads))
+        return super().forward(_same_padded(x, self.kernel_size, self.stride))
 
 
 def _conv(before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
