@@ -1,6 +1,7 @@
 """Tables: numbers against hand computation, the Markdown layout, published values beside ours."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_table1_numbers(full_run: SyntheticRun, tmp_path: Path) -> None:
     assert numbers(cells["ResNet20 negatives", "leakage"])[0] == pytest.approx(0.031)
     not_run = cells["PASCAL VOC 2010 / ResNet152 / STD", "phi"]
     assert (not_run["mean"], not_run["seeds"], not_run["published"]) == ("", "0", "0.2794")
+
+
+def test_the_table_says_how_networks_were_fine_tuned(
+    full_run: SyntheticRun, tmp_path: Path
+) -> None:
+    _, text = written("lsg_table1", full_run, tmp_path)
+    assert "Fine-tuned" not in text
+    for entry in full_run.index:
+        path = Path(entry["path"])
+        measurement = json.loads(path.read_text())
+        measurement["provenance"]["parameters"]["finetune"] = {"trained_blocks": 2, "views": 8}
+        measurement["provenance"]["training"]["pretrained"] = "weights.pth, sha256 abc"
+        path.unlink()  # a link to the template's file
+        path.write_text(json.dumps(measurement))
+    _, text = written("lsg_table1", full_run, tmp_path)
+    assert text.count("Fine-tuned") == 1
+    assert "last 2 block(s), the gate and the head, from weights.pth, sha256 abc; 8 aug" in text
 
 
 def test_published_values_stand_only_where_they_belong(

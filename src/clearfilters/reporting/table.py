@@ -115,7 +115,23 @@ def provenance_note(records: Records, experiments: Sequence[Experiment]) -> str:
     return (
         f"Data: {'; '.join(data)}. Runs: {'; '.join(runs)}. "
         f"Trained on {'; '.join(sorted(trained))}; measured on {'; '.join(sorted(measured))}."
+        f"{_fine_tuning(records, experiments)}"
     )
+
+
+def _fine_tuning(records: Records, experiments: Sequence[Experiment]) -> str:
+    """A sentence for each way in which networks were fine-tuned; empty if none was."""
+    ways = {}
+    for e in experiments:
+        finetune = records.parameters(e).get("finetune")
+        if finetune is not None:
+            views = finetune["views"]
+            ways[
+                f" Fine-tuned: the last {finetune['trained_blocks']} block(s), the gate and the "
+                f"head, from {records.training(e)[0].get('pretrained', 'random weights')}"
+                + (f"; {views} augmented views of each image." if views else ".")
+            ] = None
+    return "".join(ways)
 
 
 def _labels(experiments: Sequence[Experiment]) -> str:
