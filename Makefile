@@ -7,7 +7,7 @@ VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(CURDIR)/$(VENV)/bin
 # How results become tables; nothing that needs data or checkpoints.
-REPORTING := table figure claims page
+REPORTING := table figure contact_sheet claims page
 # A preset laid over params.yaml: make all PRESET=workflow/presets/cifar10.yaml
 PRESET :=
 SNAKEMAKE := $(BIN)/snakemake --cores all

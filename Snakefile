@@ -9,6 +9,8 @@ from snakemake.utils import min_version
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
 from clearfilters.reporting.claims import CLAIM_ANALYSES
+from clearfilters.reporting.figures import FIGURES
+from clearfilters.reporting.records import DATA
 from clearfilters.workflow import (
     CHECKPOINT_FILES,
     FEATURE_FILES,
@@ -35,6 +37,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.get
 
 
 wildcard_constraints:
+    dataset="|".join(plan.datasets),
     experiment="|".join(plan.experiments),
     seed=r"\d+",
 

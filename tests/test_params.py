@@ -22,6 +22,7 @@ from clearfilters.params import (
     Params,
     TrainingSlice,
     analyses_of,
+    attacks_of,
     features_slice,
     jobs,
     load_params,
@@ -142,6 +143,7 @@ def test_an_override_of_an_experiment_is_validated(default_params: Content) -> N
         ("attacks.experiments", ["resnet20-sdt"]),
         ("attacks.experiments", ["resnet110-std"]),
         ("attacks.detection.tables.lsg_table4.attacks", ["gpd"]),
+        ("attacks.detection.tables.lsg_table4.experiments", ["alexnet-std"]),
         ("run.tradeoff.base", "resnet20-sdt"),
         ("run.tradeoff.base", "resnet20-std"),
         ("run.tradeoff.base", "resnet20-csg"),
@@ -152,8 +154,26 @@ def test_a_name_that_is_not_defined(default_params: Content, key: str, value: An
     named = value[0] if isinstance(value, list) else value
     with pytest.raises(ClearfiltersError) as caught:
         load_params(default_params)
-    assert key.removesuffix(".attacks") in str(caught.value)
+    assert key.removesuffix(".attacks").removesuffix(".experiments") in str(caught.value)
     assert named in str(caught.value)
+
+
+def test_a_table_of_detectors_may_be_of_some_models_only(default_params: Content) -> None:
+    whole = load_params(default_params)
+    tables = default_params["attacks"]["detection"]["tables"]
+    tables["csg_detection"]["experiments"] = ["resnet20-std", "resnet20-csg"]
+    params = load_params(default_params)
+    of_lsg = next(job for job in jobs(params) if job.experiment == "resnet20-lsg")
+    slice_ = measurement_slice(params, of_lsg, "detection")
+    assert list(slice_["white_box"]) == attacks_of(params, "resnet20-lsg") == ["pgd-lsg"]
+    assert list(slice_["detection"]["tables"]) == ["lsg_table4"]
+    of_std = next(job for job in jobs(params) if job.experiment == "resnet20-std")
+    assert measurement_slice(params, of_std, "detection") == measurement_slice(
+        whole, of_std, "detection"
+    )
+    tables["lsg_table4"]["experiments"] = ["resnet20-std"]
+    with pytest.raises(ClearfiltersError, match="`resnet20-lsg` is in no table"):
+        load_params(default_params)
 
 
 def test_models_that_are_not_trained_cannot_be_attacked(default_params: Content) -> None:
@@ -162,10 +182,11 @@ def test_models_that_are_not_trained_cannot_be_attacked(default_params: Content)
         load_params(default_params)
 
 
-def test_an_attack_that_no_table_reads_is_refused(default_params: Content) -> None:
+def test_an_attack_that_no_table_reads_is_not_made(default_params: Content) -> None:
     default_params["attacks"]["detection"]["tables"]["csg_detection"]["attacks"].remove("cw")
-    with pytest.raises(ClearfiltersError, match=r"white_box\.cw: no table"):
-        load_params(default_params)
+    params = load_params(default_params)
+    assert "cw" in params.attacks.white_box
+    assert "cw" not in attacks_of(params, "resnet20-std")
 
 
 def test_a_detector_cannot_have_more_images_than_are_attacked(default_params: Content) -> None:

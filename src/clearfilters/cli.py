@@ -36,6 +36,13 @@ def _prepare(args: Arguments) -> None:
     prepare(parse_dataset(args.parameters), args.raw, args.out, download=args.download)
 
 
+def _record_data(args: Arguments) -> None:
+    from clearfilters.data.record import record_data
+    from clearfilters.params import parse_dataset
+
+    record_data(parse_dataset(args.parameters), args.data, args.out)
+
+
 def _train(args: Arguments) -> None:
     from clearfilters.params import parse_training_slice
     from clearfilters.training.loop import train
@@ -136,6 +143,13 @@ def _figure(args: Arguments) -> None:
         )
 
 
+def _contact_sheet(args: Arguments) -> None:
+    from clearfilters.params import parse_contact_sheet_slice
+    from clearfilters.reporting.contact_sheet import write_contact_sheet
+
+    write_contact_sheet(parse_contact_sheet_slice(args.parameters), args.out)
+
+
 def _claims(args: Arguments) -> None:
     from clearfilters.reporting.claims import write_claims
 
@@ -183,6 +197,11 @@ def build_parser() -> argparse.ArgumentParser:
     add(prepare, "--raw", type=Path, help="folder that holds the raw data sets")
     add(prepare, "--download", action="store_true", required=False, help="fetch what is missing")
     add(prepare, "--out", type=Path, help="folder of the store")
+
+    record = command("record-data", _record_data, "processed store -> record of what it holds")
+    add(record, "--parameters", **slice_)
+    add(record, "--data", type=Path, help="the processed store")
+    add(record, "--out", type=Path, help="the JSON")
 
     train = command("train", _train, "processed store -> checkpoint")
     add(train, "--parameters", **slice_)
@@ -259,6 +278,10 @@ def build_parser() -> argparse.ArgumentParser:
     figure = reporting("figure", _figure, "measurements -> one figure")
     add(figure, "id", help="lsg_figure4, ...")
     add(figure, "--out", type=Path, help="the PNG")
+
+    sheet = command("contact-sheet", _contact_sheet, "figure of the rendered animals")
+    add(sheet, "--parameters", **slice_)
+    add(sheet, "--out", type=Path, help="the PNG")
 
     claims = reporting("claims", _claims, "measurements -> verdict on each claim")
     add(claims, "--parameters", **{**slice_, "help": "what the verdicts take words for"})

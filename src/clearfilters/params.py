@@ -103,14 +103,19 @@ class StyleParams(Strict):
     noise: NonNegative
 
 
-class AnimalsParams(ObjectCropParams):
-    """The embedded animals: how they are rendered, and how their objects are cropped."""
+class RenderingParams(Strict):
+    """How images of the embedded animals are rendered."""
 
-    format: Literal["animals"]
     seed: Natural
     style: StyleParams
-    images_per_class: Count
     jpeg_quality: Annotated[int, Field(ge=1, le=95)]
+
+
+class AnimalsParams(ObjectCropParams, RenderingParams):
+    """The embedded animals in the layout of Pascal VOC."""
+
+    format: Literal["animals"]
+    images_per_class: Count
 
 
 class ImageFolderParams(Strict):
@@ -132,6 +137,17 @@ class ImageFolderParams(Strict):
         return self
 
 
+class BoxCropParams(Strict):
+    """Boxes of objects, stretched to squares, as in the interpretable-CNN papers.
+
+    `min_area` is of the box, in square pixels. `note` stands in the tables.
+    """
+
+    note: str
+    image_size: Count
+    min_area: NonNegative
+
+
 class CubBackgroundParams(Strict):
     """Background images beside the birds; the first `train_share` of them are for training."""
 
@@ -140,18 +156,43 @@ class CubBackgroundParams(Strict):
     train_share: Fraction
 
 
-class CubParams(Strict):
-    """CUB-200-2011 in its official layout and split, one stretched box per bird.
+class CubCropParams(BoxCropParams):
+    """Birds in the layout of CUB-200-2011 and its split.
 
     The classes are the species, or background and bird where `background` (its folder lies below
-    raw.root) is given. `min_area` is of the box, in square pixels.
+    raw.root) is given.
     """
 
-    format: Literal["cub"]
-    note: str
-    image_size: Count
-    min_area: NonNegative
     background: CubBackgroundParams | None
+
+
+class CubParams(CubCropParams):
+    """CUB-200-2011 in its official layout."""
+
+    format: Literal["cub"]
+
+
+# Where rendered background images lie, as those of the interpretable-CNN papers do.
+RENDERED_NEGATIVES = "ilsvrc_animal_part/neg"
+
+
+def _check_rendered(folder: str) -> None:
+    if folder != RENDERED_NEGATIVES:
+        raise ValueError(f"background is rendered to `{RENDERED_NEGATIVES}`, not to `{folder}`")
+
+
+class AnimalsCubParams(CubCropParams, RenderingParams):
+    """The embedded birds in the layout of CUB-200-2011; `negatives` are background images."""
+
+    format: Literal["animals-cub"]
+    images_per_species: Annotated[int, Field(ge=2)]
+    negatives: Count
+
+    @model_validator(mode="after")
+    def _negatives_rendered(self) -> "AnimalsCubParams":
+        if self.background is not None:
+            _check_rendered(self.background.folder)
+        return self
 
 
 class SingleCategoryParams(Strict):
@@ -176,31 +217,79 @@ class MultiCategoryParams(Strict):
     max_images: Count | None
 
 
-class IlsvrcPartsParams(Strict):
-    """ILSVRC 2013 DET Animal-Part as it is published, one stretched box per animal.
+class CategoriesParams(BoxCropParams):
+    """One category against background images, or several categories.
 
-    `categories` maps names to WordNet's numbers; `min_area` is of the box, in square pixels.
+    `train_share` is of the objects of each category, and of the background images.
     """
 
-    format: Literal["ilsvrc-parts"]
-    note: str
-    categories: Annotated[
-        dict[Name, Annotated[str, Field(pattern=r"^n\d{8}$")]], Field(min_length=1)
-    ]
-    image_size: Count
-    min_area: NonNegative
     train_share: Fraction
     task: Annotated[SingleCategoryParams | MultiCategoryParams, Field(discriminator="name")]
 
+    def check_task(self, categories: int) -> None:
+        """Refuse a task that is not for so many categories; raises ValueError."""
+        if (categories == 1) != (self.task.name == "single"):
+            raise ValueError(
+                f"task `{self.task.name}` does not fit {categories} categories: `single` is for "
+                "one, `multi` for several"
+            )
+
+
+class IlsvrcCropParams(CategoriesParams):
+    """Animals in the layout of ILSVRC 2013 DET Animal-Part.
+
+    `categories` maps names to WordNet's numbers.
+    """
+
+    categories: Annotated[
+        dict[Name, Annotated[str, Field(pattern=r"^n\d{8}$")]], Field(min_length=1)
+    ]
+
     @model_validator(mode="after")
-    def _categories_fit_task(self) -> "IlsvrcPartsParams":
+    def _categories_fit_task(self) -> "IlsvrcCropParams":
         if len(set(self.categories.values())) != len(self.categories):
             raise ValueError(f"categories {self.categories} must name each number once")
-        if (len(self.categories) == 1) != (self.task.name == "single"):
-            raise ValueError(
-                f"task `{self.task.name}` does not fit {len(self.categories)} categories: `single` "
-                "is for one, `multi` for several"
-            )
+        self.check_task(len(self.categories))
+        return self
+
+
+class IlsvrcPartsParams(IlsvrcCropParams):
+    """ILSVRC 2013 DET Animal-Part as it is published."""
+
+    format: Literal["ilsvrc-parts"]
+
+
+class AnimalsIlsvrcParams(IlsvrcCropParams, RenderingParams):
+    """The embedded animals in the layout of ILSVRC 2013 DET Animal-Part.
+
+    `negatives` are background images.
+    """
+
+    format: Literal["animals-ilsvrc"]
+    images_per_class: Count
+    negatives: Count
+
+    @model_validator(mode="after")
+    def _negatives_rendered(self) -> "AnimalsIlsvrcParams":
+        if isinstance(self.task, SingleCategoryParams):
+            _check_rendered(self.task.negatives)
+        return self
+
+
+class VocIcnnParams(CategoriesParams):
+    """Pascal VOC 2010 with Pascal-Part, prepared as in the interpretable-CNN papers.
+
+    The order of `classes` gives the labels.
+    """
+
+    format: Literal["voc-icnn"]
+    classes: Annotated[list[AnimalClass], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _classes_fit_task(self) -> "VocIcnnParams":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes {self.classes} must name each class once")
+        self.check_task(len(self.classes))
         return self
 
 
@@ -210,8 +299,11 @@ DatasetParams = Annotated[
     | AnimalsParams
     | VocPartsParams
     | ImageFolderParams
+    | VocIcnnParams
     | CubParams
-    | IlsvrcPartsParams,
+    | AnimalsCubParams
+    | IlsvrcPartsParams
+    | AnimalsIlsvrcParams,
     Field(discriminator="format"),
 ]
 
@@ -516,8 +608,12 @@ class SamplingParams(Strict):
 
 
 class DetectorParams(Strict):
-    """A table's detectors: which attacks, and training images per class."""
+    """A table's detectors: which attacks, and training images per class.
 
+    `experiments` are the models; null for all that are attacked.
+    """
+
+    experiments: list[Name] | None = None
     attacks: Annotated[list[Name], Field(min_length=1)]
     sizes: Annotated[list[Count], Field(min_length=1)]
 
@@ -581,6 +677,12 @@ class AttacksParams(Strict):
         return self
 
 
+class ContactSheetParams(Strict):
+    """The figure that shows the embedded animals: images per class."""
+
+    columns: Count
+
+
 class ClaimsParams(Strict):
     """What the verdicts of claims.csv take words for; each key is explained in params.yaml."""
 
@@ -631,6 +733,7 @@ class Params(Strict):
     localization: LocalizationParams
     attacks: AttacksParams
     claims: ClaimsParams
+    contact_sheet: ContactSheetParams
 
 
 @dataclass(frozen=True)
@@ -665,6 +768,14 @@ class TrainingSlice(Strict):
         if self.finetune is None:
             del content["finetune"]
         return content
+
+
+class ContactSheetSlice(Strict):
+    """Everything that shapes the figure of the rendered animals."""
+
+    seed: Natural
+    style: StyleParams
+    columns: Count
 
 
 class AdversarialSlice(TrainingSlice):
@@ -725,6 +836,18 @@ def parse_training_slice(content: Any) -> TrainingSlice:
     """
     try:
         return TrainingSlice.model_validate(content)
+    except ValidationError as error:
+        raise _explain(error, "--parameters") from None
+
+
+def parse_contact_sheet_slice(content: Any) -> ContactSheetSlice:
+    """The slice of the rendered animals' figure from a command line's JSON.
+
+    Raises:
+        ClearfiltersError: naming each key that is wrong.
+    """
+    try:
+        return ContactSheetSlice.model_validate(content)
     except ValidationError as error:
         raise _explain(error, "--parameters") from None
 
@@ -927,17 +1050,37 @@ def check_attacks(params: Params) -> None:
                     f"{key}: the smallest size is {size}, but `{name}` attacks {pool} training "
                     f"images per class; lower it, or raise attacks.white_box.{name}.train_per_class"
                 )
-    used = {name for table in attacks.detection.tables.values() for name in table.attacks}
-    for name in attacks.white_box.keys() - used:
-        raise ClearfiltersError(
-            f"params.yaml: attacks.white_box.{name}: no table of attacks.detection.tables reads "
-            "it; name it there or remove it"
-        )
+        for name in set(detectors.experiments or ()) - set(attacks.experiments):
+            raise ClearfiltersError(
+                f"{key}.experiments: `{name}` is not attacked; add it to attacks.experiments"
+            )
+    for name in attacks.experiments:
+        if not detection_tables(params, name):
+            raise ClearfiltersError(
+                f"params.yaml: attacks.experiments: `{name}` is in no table of "
+                "attacks.detection.tables; add it to one's experiments"
+            )
 
 
 def is_attacked(params: Params, job: Job) -> bool:
     """Whether a job's model is attacked."""
     return job.experiment in params.attacks.experiments and job.seed in params.attacks.seeds
+
+
+def detection_tables(params: Params, experiment: str) -> dict[str, dict[str, Any]]:
+    """The tables of detectors that an attacked experiment is in: table -> attacks and sizes."""
+    return {
+        table: detectors.model_dump(exclude={"experiments"})
+        for table, detectors in params.attacks.detection.tables.items()
+        if detectors.experiments is None or experiment in detectors.experiments
+    }
+
+
+def attacks_of(params: Params, experiment: str) -> list[str]:
+    """The white-box attacks on an experiment's models: those that its tables read."""
+    tables = detection_tables(params, experiment).values()
+    used = {name for table in tables for name in table["attacks"]}
+    return [name for name in params.attacks.white_box if name in used]
 
 
 def adversarial_slice(params: Params, job: Job, attack: str) -> dict[str, Any]:
@@ -956,9 +1099,13 @@ def measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]
             **training_slice(params, job),
             "sampling": params.attacks.sampling.model_dump(),
             "white_box": {
-                name: attack.model_dump() for name, attack in params.attacks.white_box.items()
+                name: params.attacks.white_box[name].model_dump()
+                for name in attacks_of(params, job.experiment)
             },
-            "detection": params.attacks.detection.model_dump(),
+            "detection": {
+                **params.attacks.detection.model_dump(),
+                "tables": detection_tables(params, job.experiment),
+            },
         }
     if analysis == "localization":
         own = params.localization.model_dump()
@@ -993,9 +1140,29 @@ TRADEOFF_ANALYSES = ("classification", "phi", "leakage")
 OBJECT_ANALYSES = ("classification", "phi", "mis", "leakage", "localization")
 
 
+def annotations_of(data: DatasetParams) -> tuple[str, ...]:
+    """The kinds of annotation that every store of a data set has (data.store.ANNOTATION_FILES)."""
+    if isinstance(data, ObjectCropParams):
+        return ("masks", "parts", "landmarks")
+    return ("landmarks",) if isinstance(data, BoxCropParams) else ()
+
+
 def has_masks(data: DatasetParams) -> bool:
     """Whether the images of a data set come with object masks."""
-    return isinstance(data, VocPartsParams | AnimalsParams)
+    return "masks" in annotations_of(data)
+
+
+def contact_sheet_slice(params: Params) -> dict[str, Any] | None:
+    """What shapes the contact sheet of the run's rendered animals; None where it has none.
+
+    It shows the first rendered data set's seed and style.
+    """
+    for name in params.run.datasets:
+        data = data_params(params, name)
+        if isinstance(data, RenderingParams):
+            columns = params.contact_sheet.columns
+            return ContactSheetSlice(seed=data.seed, style=data.style, columns=columns).model_dump()
+    return None
 
 
 def analyses_of(params: Params, job: Job) -> tuple[str, ...]:

@@ -13,22 +13,26 @@ import clearfilters
 from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.artifacts import parameters_hash, read_measurement
 from clearfilters.data.prepare import READERS
+from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import (
     GATE_ANALYSES,
     Job,
     adversarial_slice,
     analyses_of,
+    annotations_of,
+    attacks_of,
+    contact_sheet_slice,
     data_params,
     features_slice,
-    has_masks,
     is_attacked,
     jobs,
     load_params,
     measurement_slice,
     training_slice,
 )
-from clearfilters.reporting.figures import FIGURES, figure_spec, not_run
+from clearfilters.reporting.figures import CONTACT_SHEET, FIGURES, figure_spec, not_run
+from clearfilters.reporting.records import DATA
 from clearfilters.reporting.tables import TABLES, table_spec
 
 PACKAGE = "clearfilters"
@@ -38,12 +42,6 @@ STORE_FILES = (
     "train/labels.npy",
     "test/images.npy",
     "test/labels.npy",
-)
-# What a store with object masks has besides.
-MASK_FILES = tuple(
-    f"{split}/{file}"
-    for split in ("train", "test")
-    for file in ("masks.npy", "parts.npz", "landmarks.csv")
 )
 CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
 FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz", "meta.json")
@@ -59,6 +57,7 @@ TRADEOFF = "tradeoff"
 # The module that does the work of each step; what it imports follows.
 STEP_MODULES = {
     "prepare": "clearfilters.data.prepare",
+    "record_data": "clearfilters.data.record",
     "train": "clearfilters.training.loop",
     "features": "clearfilters.training.features",
     "measure": "clearfilters.analysis.recording",
@@ -68,6 +67,7 @@ STEP_MODULES = {
     "black_box": "clearfilters.attacks.black_box",
     "table": "clearfilters.reporting.tables",
     "figure": "clearfilters.reporting.figures",
+    "contact_sheet": "clearfilters.reporting.contact_sheet",
     "claims": "clearfilters.reporting.claims",
     "report": "clearfilters.reporting.page",
 }
@@ -208,8 +208,9 @@ class Plan:
 
     def store_files(self, dataset: str) -> list[str]:
         """The files of the processed store of a data set."""
-        masks = MASK_FILES if has_masks(data_params(self.params, dataset)) else ()
-        return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *masks)]
+        kinds = annotations_of(data_params(self.params, dataset))
+        annotations = [f"{split}/{ANNOTATION_FILES[kind]}" for split in SPLITS for kind in kinds]
+        return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *annotations)]
 
     def store_of(self, experiment: str) -> list[str]:
         """The files of the store that an experiment is trained on."""
@@ -233,14 +234,29 @@ class Plan:
         ]
 
     def metric_files(self, *analyses: str, experiment: str | None = None) -> list[str]:
-        """The measurements of these analyses, of one experiment or of all."""
-        return [
+        """The measurements of these analyses, of one experiment or of all.
+
+        For all, where `data` is among the analyses, the records of the data sets too.
+        """
+        of_data = DATA in analyses and experiment is None
+        return [self.data_record(dataset) for dataset in self.datasets if of_data] + [
             file
             for job in self._jobs.values()
             if experiment in (None, job.experiment)
             for analysis, file in self._metrics_of(job)
             if analysis in analyses
         ]
+
+    def data_record(self, dataset: str) -> str:
+        """The record of what was prepared of a data set."""
+        return f"{self.results}/metrics/{DATA}/{dataset}.json"
+
+    @property
+    def contact_sheet(self) -> list[str]:
+        """The figure of the rendered animals; none if the run has none."""
+        if contact_sheet_slice(self.params) is None:
+            return []
+        return [f"{self.results}/figures/{CONTACT_SHEET}.png"]
 
     @property
     def localized(self) -> list[str]:
@@ -264,7 +280,7 @@ class Plan:
             for job in self._jobs.values()
             if job.experiment == experiment and is_attacked(self.params, job)
             if seed in (None, str(job.seed))
-            for attack in self.attacks
+            for attack in attacks_of(self.params, experiment)
             for kind in ADVERSARIAL_KINDS
         ]
 
@@ -277,17 +293,13 @@ class Plan:
         if Path(self.data).exists() or Path(self.results, "features").exists():
             return False
         return all(
-            self._is_current(Path(file), analysis, job)
+            _is_current(self.data_record(dataset), data_params(self.params, dataset).model_dump())
+            for dataset in self.datasets
+        ) and all(
+            _is_current(file, measurement_slice(self.params, job, analysis))
             for job in self._jobs.values()
             for analysis, file in self._metrics_of(job)
         )
-
-    def _is_current(self, file: Path, analysis: str, job: Job) -> bool:
-        try:
-            read_measurement(file, parameters_hash(measurement_slice(self.params, job, analysis)))
-        except ClearfiltersError:
-            return False
-        return True
 
     def _metrics_of(self, job: Job) -> list[tuple[str, str]]:
         return [
@@ -325,6 +337,10 @@ class Plan:
         """What shapes a measurement, as JSON."""
         return _json(measurement_slice(self.params, self._job(experiment, seed), analysis))
 
+    def contact_sheet_slice(self) -> str:
+        """What shapes the figure of the rendered animals, as JSON."""
+        return _json(contact_sheet_slice(self.params) or {})
+
     def claims_slice(self) -> str:
         """What shapes the verdicts beside the measurements, as JSON."""
         return _json(self.params.claims.model_dump())
@@ -332,8 +348,14 @@ class Plan:
     def index(self, *analyses: str) -> str:
         """The run's measurements of these analyses and the parameters each must have, as JSON.
 
-        experiment -> label, role and seeds; seed -> analysis -> hash of its parameters.
+        `experiments`: experiment -> label, role and seeds; seed -> analysis -> hash of its
+        parameters. `data`: data set -> hash of its parameters, if `data` is among the analyses.
         """
+        data = {
+            dataset: parameters_hash(data_params(self.params, dataset).model_dump())[:HASH_DIGITS]
+            for dataset in self.datasets
+            if DATA in analyses
+        }
         found: dict[str, Any] = {}
         for job in self._jobs.values():
             hashes = {
@@ -346,10 +368,19 @@ class Plan:
             entry = {"label": job.label, "role": job.role, "seeds": {}}
             if hashes:
                 found.setdefault(job.experiment, entry)["seeds"][str(job.seed)] = hashes
-        return json.dumps(found, separators=(",", ":"))
+        return json.dumps({"experiments": found, DATA: data}, separators=(",", ":"))
 
     def _job(self, experiment: str, seed: str) -> Job:
         return self._jobs[experiment, int(seed)]
+
+
+def _is_current(file: str, slice_: Mapping[str, Any]) -> bool:
+    """Whether a measurement was recorded with these parameters."""
+    try:
+        read_measurement(Path(file), parameters_hash(slice_))
+    except ClearfiltersError:
+        return False
+    return True
 
 
 def table_analyses(table: str) -> tuple[str, ...]:

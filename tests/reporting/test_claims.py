@@ -178,7 +178,7 @@ def test_sparse_accurate_and_free_of_leakage(full_run: SyntheticRun, tmp_path: P
 
 def test_no_setting_free_of_leakage(run: SyntheticRun, tmp_path: Path) -> None:
     fill(run)
-    run.index = [entry for entry in run.index if entry["role"] != "negatives"]
+    run.index = [entry for entry in run.index if entry.get("role") != "negatives"]
     claims = written(run, tmp_path)
     line = claims["ours_sparse_accurate_leakage_free"]
     assert line["verdict"] == "not reproduced" and "0 of 10 settings: none" in line["note"]

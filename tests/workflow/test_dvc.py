@@ -17,6 +17,7 @@ from clearfilters.workflow import TRADEOFF, Plan, step_files
 
 STEPS = {
     "data": "prepare",
+    "data_records": "record_data",
     "train": "train",
     "train_tradeoff": "train",
     "features": "features",
@@ -53,6 +54,10 @@ def test_stages_depend_on_the_modules_of_their_step(
 def test_expensive_stages_depend_on_no_other_module(stages: dict[str, Any], stage: str) -> None:
     modules = {dep for dep in stages[stage]["deps"] if dep.startswith("src/")}
     assert modules == set(step_files(STEPS[stage]))
+
+
+def test_the_figures_depend_on_the_renderer(stages: dict[str, Any]) -> None:
+    assert covers(stages["figures"], step_files("contact_sheet")) == set()
 
 
 def test_the_data_stage_depends_on_every_reader(stages: dict[str, Any]) -> None:
@@ -106,6 +111,7 @@ def test_dvc_resolves_the_stages_to_the_files_of_the_plan(
     for dataset in plan.datasets:
         folder = outs[f"data@{dataset}"]
         assert all(file.startswith(f"{folder}/") for file in plan.store_files(dataset))
+        assert plan.data_record(dataset).startswith(f"{outs['data_records']}/")
     for experiment in plan.attacked:
         for stage, files in (
             ("adversarial@", plan.adversarial_files(experiment)),

@@ -102,8 +102,9 @@ def recorded_measurements_are_enough(
     shutil.copytree(project.folder / metrics, clone.folder / metrics)
     for path in (clone.folder / "src").rglob("*.py"):
         path.touch()
-    assert clone.pending().keys() == {"table", "figure", "claims", "page"}
+    assert clone.pending().keys() == {"table", "figure", "contact_sheet", "claims", "page"}
     clone.snakemake("all")
+    assert not (clone.folder / "data").exists()
     for pattern in ("results/quick/tables/*", "results/quick/*.html", "results/quick/claims.csv"):
         assert clone.contents(pattern) == project.contents(pattern)
     # With other parameters, the measurements are not enough.

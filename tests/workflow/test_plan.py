@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clearfilters.artifacts import parameters_hash
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import ANALYSES, ATTACK_ANALYSES, FEATURE_ANALYSES, GATE_ANALYSES
 from clearfilters.workflow import TRADEOFF, Plan
@@ -22,6 +23,7 @@ def slices(config: dict[str, Any]) -> dict[tuple[str, ...], str]:
     plan = Plan(config)
     found = {("data", name): plan.data_slice(name) for name in plan.datasets}
     found["claims",] = plan.claims_slice()
+    found["contact_sheet",] = plan.contact_sheet_slice()
     for group in plan.groups.values():
         for job in group:
             key = (job.experiment, str(job.seed))
@@ -96,6 +98,8 @@ def test_parameters_of_phi_change_the_analyses_that_read_its_gate(
         (lambda p: p["raw"].update(root="elsewhere", download=False), set()),
         (lambda p: p["experiments"]["resnet20-std"].update(label="other"), set()),
         (lambda p: p["datasets"]["cifar10"].update(note="unused"), set()),
+        (lambda p: p["datasets"]["animals-cub"].update(negatives=50), {"data"}),
+        (lambda p: p["contact_sheet"].update(columns=3), {"contact_sheet"}),
         (lambda p: p["claims"].update(accuracy_margin=9.0), {"claims"}),
         (lambda p: p["features"].update(noise_seed=7), {"features", *FEATURE_ANALYSES}),
         (lambda p: p["attacks"]["detection"].update(trees=9), {"detection"}),
@@ -171,13 +175,49 @@ def test_a_run_without_a_grid_has_no_figure_of_it(default_params: dict[str, Any]
 def test_index_names_the_analyses_asked_for(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
     index = json.loads(plan.index("mis", "phi"))
-    entry = index["resnet20-lsg"]
+    assert index["data"] == {}
+    entry = index["experiments"]["resnet20-lsg"]
     assert (entry["label"], entry["role"]) == ("ResNet20 LSG", "lsg")
     assert [*entry["seeds"]] == ["0", "1"]
     assert {*entry["seeds"]["0"]} == {"mis", "phi"}
     assert {len(hash_) for hash_ in entry["seeds"]["0"].values()} == {16}
     # The trade-off is not measured by MIS, so an index of it alone does not list it.
-    assert not [name for name in json.loads(plan.index("mis")) if name.startswith(TRADEOFF)]
+    listed = json.loads(plan.index("mis"))["experiments"]
+    assert not [name for name in listed if name.startswith(TRADEOFF)]
+
+
+def test_data_sets_stand_in_the_index_with_their_hash(default_params: dict[str, Any]) -> None:
+    plan = Plan(default_params)
+    index = json.loads(plan.index("data"))
+    assert index["experiments"] == {}
+    assert [*index["data"]] == default_params["run"]["datasets"]
+    whole = parameters_hash(json.loads(plan.data_slice("animals")))
+    assert index["data"]["animals"] == whole[:16]
+    assert plan.metric_files("data")[0] == "results/quick/metrics/data/digits.json"
+    assert plan.metric_files("data", experiment="resnet20-std") == []
+
+
+def test_files_that_a_store_always_has(default_params: dict[str, Any]) -> None:
+    plan = Plan(default_params)
+
+    def annotations(dataset: str) -> set[str]:
+        return {Path(file).name for file in plan.store_files(dataset)[5:]}
+
+    assert annotations("digits") == set()
+    assert annotations("animals") == {"masks.npy", "parts.npz", "landmarks.csv"}
+    assert annotations("animals-cub") == annotations("animals-ilsvrc") == {"landmarks.csv"}
+    assert "data/processed/quick/animals-cub/test/landmarks.csv" in plan.store_files("animals-cub")
+
+
+def test_a_contact_sheet_where_data_are_rendered(default_params: dict[str, Any]) -> None:
+    sheet = ["results/quick/figures/animals_contact_sheet.png"]
+    assert Plan(default_params).contact_sheet == sheet
+    default_params["run"].update(localized=[], datasets=["digits", "animals-cub"])
+    default_params["run"]["experiments"] = ["resnet20-std", "resnet20-lsg", "resnet20-csg"]
+    assert Plan(default_params).contact_sheet == sheet
+    default_params["run"]["datasets"] = ["digits"]
+    plan = Plan(default_params)
+    assert plan.contact_sheet == [] and plan.contact_sheet_slice() == "{}"
 
 
 def test_index_fits_into_one_argument(default_params: dict[str, Any]) -> None:

@@ -14,7 +14,9 @@ from clearfilters.params import FEATURE_ANALYSES, load_params
 from clearfilters.workflow import Plan
 
 Copy = Callable[..., Project]
-STORES = {"store_digits", "store_animals"}
+STORES = {"store_digits", "store_animals", "store_animals-cub", "store_animals-ilsvrc"}
+# Those that some experiment is trained on.
+TRAINED = {"store_digits", "store_animals"}
 ATTACKS = {"adversarial_samples", "detection", "black_box"}
 
 
@@ -22,8 +24,8 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
     plan = Plan(default_params)
     jobs = sum(len(group) for group in plan.groups.values())
     assert copy_project().pending() == {
-        "store_digits": 1,
-        "store_animals": 1,
+        **dict.fromkeys(STORES, 1),
+        "data_record": len(plan.datasets),
         "trained_model": jobs,
         "model_features": jobs,
         "phi": jobs,
@@ -34,6 +36,7 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         "black_box": 2 * len(plan.attacked),
         "table": len(plan.tables),
         "figure": len(plan.figures),
+        "contact_sheet": 1,
         "claims": 1,
         "page": 1,
     }
@@ -43,14 +46,15 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
     ("target", "rules"),
     [
         ("data", STORES),
-        ("train", {*STORES, "trained_model"}),
-        ("features", {*STORES, "trained_model", "model_features"}),
+        ("data_records", {*STORES, "data_record"}),
+        ("train", {*TRAINED, "trained_model"}),
+        ("features", {*TRAINED, "trained_model", "model_features"}),
         (
             "metrics",
-            {*STORES, "trained_model", "model_features", "phi", "measurement", "localization"}
+            {*TRAINED, "trained_model", "model_features", "phi", "measurement", "localization"}
             | ATTACKS,
         ),
-        ("metrics_mis", {*STORES, "trained_model", "model_features", "measurement"}),
+        ("metrics_mis", {*TRAINED, "trained_model", "model_features", "measurement"}),
         ("localization_animals-std", {"store_animals", "trained_model", "localization"}),
         (
             "metrics_detection",

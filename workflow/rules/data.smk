@@ -1,9 +1,14 @@
-# Raw files -> processed stores.
+# Raw files -> processed stores, and the record of what each holds.
 
 
 rule data:
     input:
         [plan.store_files(dataset) for dataset in plan.datasets],
+
+
+rule data_records:
+    input:
+        plan.metric_files(DATA),
 
 
 for dataset in plan.datasets:
@@ -30,3 +35,25 @@ for dataset in plan.datasets:
         shell:
             "clearfilters prepare --parameters {params.slice:q} --raw {resources.raw:q}"
             " {resources.download} --out {params.out:q} 2>&1 | tee {log:q}"
+
+
+# As for measurements: where only they are recorded, there is nothing to make.
+if not plan.is_recorded():
+
+    rule data_record:
+        input:
+            store=lambda wildcards: f"{plan.data}/{wildcards.dataset}/meta.json",
+            modules=step_files("record_data"),
+        output:
+            f"{plan.results}/metrics/{DATA}/{{dataset}}.json",
+        log:
+            f"{plan.results}/logs/metrics/{DATA}/{{dataset}}.log",
+        threads: 1
+        resources:
+            mem_mb=1000,
+        params:
+            slice=lambda wildcards: plan.data_slice(wildcards.dataset),
+            data=lambda wildcards, input: Path(input.store).parent,
+        shell:
+            "clearfilters record-data --parameters {params.slice:q} --data {params.data:q}"
+            " --out {output:q} 2>&1 | tee {log:q}"

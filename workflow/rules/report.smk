@@ -10,6 +10,7 @@ rule tables:
 rule figures:
     input:
         expand(f"{plan.results}/figures/{{id}}.png", id=plan.figures),
+        plan.contact_sheet,
 
 
 rule report:
@@ -45,6 +46,8 @@ rule figure:
         f"{plan.results}/figures/{{id}}.png",
     log:
         f"{plan.results}/logs/figures/{{id}}.log",
+    wildcard_constraints:
+        id="|".join(FIGURES),
     threads: 1
     resources:
         mem_mb=1000,
@@ -54,6 +57,26 @@ rule figure:
     shell:
         "clearfilters figure {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
         " --out {output:q} 2>&1 | tee {log:q}"
+
+
+# From the parameters alone: the renderer gives the same images everywhere.
+if plan.contact_sheet:
+
+    rule contact_sheet:
+        input:
+            modules=step_files("contact_sheet"),
+        output:
+            plan.contact_sheet,
+        log:
+            f"{plan.results}/logs/figures/contact_sheet.log",
+        threads: 1
+        resources:
+            mem_mb=1000,
+        params:
+            slice=plan.contact_sheet_slice(),
+        shell:
+            "clearfilters contact-sheet --parameters {params.slice:q} --out {output:q}"
+            " 2>&1 | tee {log:q}"
 
 
 rule claims:
@@ -78,7 +101,7 @@ rule claims:
 
 rule page:
     input:
-        metrics=plan.metric_files(*ANALYSES),
+        metrics=plan.metric_files(DATA, *ANALYSES),
         tables=rules.tables.input,
         figures=rules.figures.input,
         claims=rules.claims.output,
@@ -91,7 +114,7 @@ rule page:
     resources:
         mem_mb=1000,
     params:
-        index=plan.index(*ANALYSES),
+        index=plan.index(DATA, *ANALYSES),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters report --run-folder {params.run:q} --index {params.index:q}"

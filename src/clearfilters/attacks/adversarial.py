@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.attacks.batches import padded_batches
@@ -20,6 +19,7 @@ from clearfilters.models.activations import pooled_activations
 from clearfilters.models.folding import folded
 from clearfilters.models.registry import Classifier
 from clearfilters.params import AdversarialSlice, parse_adversarial_slice
+from clearfilters.progress import progress
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic
@@ -160,7 +160,7 @@ def respond(model: Classifier, images: Tensor, batch_size: int) -> Responses:
     layers, logits, sizes = [], [], []
     with pooled_activations(model) as pooled:
         batches = padded_batches(len(images), batch_size)
-        for batch in tqdm(batches, desc="activations", unit="batch", disable=None):
+        for batch in progress(batches, "activations", "batches"):
             pixels = images[batch].to(device, memory_format=torch.channels_last)
             logits.append(model(pixels).cpu())
             layers.append(torch.cat(pooled, dim=1).cpu())

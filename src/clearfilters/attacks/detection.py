@@ -25,6 +25,7 @@ from clearfilters.analysis.proportion import wilson_interval
 from clearfilters.analysis.recording import write_measurement
 from clearfilters.artifacts import parameters_hash, read_json
 from clearfilters.errors import ClearfiltersError
+from clearfilters.progress import progress
 
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -465,7 +466,7 @@ def measure(
     shared = shared_size(attacks, sizes)
     tests = _measurable_tests(attacks, detection["min_positives"])
     detectors, cross, importance, baselines = {}, {}, {}, {}
-    for name, samples in attacks.items():
+    for name, samples in progress(list(attacks.items()), "detectors", "attacks"):
         layers = read_features(samples, "layers")
         own = {name: tests[name]} if name in tests else {}
         found = {

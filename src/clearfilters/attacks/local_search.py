@@ -9,11 +9,11 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.queries import Floats, Ints, Outcome, ask, stream, with_pixel
 from clearfilters.params import LocalSearchParams
+from clearfilters.progress import progress
 
 
 def local_search(
@@ -56,7 +56,7 @@ def local_search(
     success = np.zeros(len(images), np.bool_)
     queries = np.zeros(len(images), np.int64)
     running = np.arange(len(images))
-    for _ in tqdm(range(params.rounds), disable=None, unit="round"):
+    for _ in progress(range(params.rounds), "local search", "rounds"):
         sizes = [searches[i].candidates.size for i in running]
         owner = np.repeat(running, sizes)
         pixel = np.concatenate([searches[i].candidates for i in running])

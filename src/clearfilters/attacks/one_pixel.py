@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.queries import Ints, Outcome, ask, stream, with_pixel
 from clearfilters.params import OnePixelParams
+from clearfilters.progress import progress
 
 Population = npt.NDArray[np.float32]
 # Su et al. 2019, section III-C: initial colours from N(128, 127), in 8-bit levels.
@@ -53,7 +53,7 @@ def one_pixel(
     predicted = np.empty((count, size), np.int64)
     queries = np.zeros(count, np.int64)
     running = np.arange(count)
-    for generation in tqdm(range(params.generations + 1), disable=None, unit="generation"):
+    for generation in progress(range(params.generations + 1), "one pixel", "generations"):
         children = population[running]
         if generation > 0:
             children = np.stack([offspring(streams[i], population[i], params.mutation)

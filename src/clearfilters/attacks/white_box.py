@@ -10,11 +10,11 @@ import torch
 import torchattacks
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.params import CwParams, FgsmParams, PgdParams, WhiteBoxParams
+from clearfilters.progress import progress
 
 # CW starts at most at this tanh, as in foolbox: at 1 the start is infinite, and a pixel that is
 # exactly 0 or 1 could never move.
@@ -108,7 +108,7 @@ def attack_images(
     with _frozen(model):
         check_attackable(model, images)
         batches = padded_batches(len(images), batch_size)
-        for batch in tqdm(batches, desc=params.method, unit="batch", disable=None):
+        for batch in progress(batches, params.method, "batches"):
             # A new object each time: a targeted mode, once set, stays.
             attack = _build(model, params)
             if params.targeted:

@@ -25,7 +25,7 @@ from clearfilters.data.icnn_crops import (
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import SPLITS, RawData
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import CubBackgroundParams, CubParams
+from clearfilters.params import CubBackgroundParams, CubCropParams
 
 FOLDER = "CUB_200_2011"
 IMAGES = "images"
@@ -51,7 +51,7 @@ class Release:
     images: RawFiles
 
 
-def read_raw(data: CubParams, raw: Path, out: Path, *, download: bool) -> RawData:
+def read_raw(data: CubCropParams, raw: Path, out: Path, *, download: bool) -> RawData:
     """The birds below `raw`/CUB_200_2011, for the processed store.
 
     Args:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clearfilters.data.animals.style import Style
+from clearfilters.data.animals.style import style_of
 from clearfilters.data.animals.voc_layout import write_voc
 from clearfilters.data.store import RawData
 from clearfilters.data.voc_parts import FOLDER, read_devkit
@@ -19,13 +19,11 @@ def read_raw(data: AnimalsParams, raw: Path, out: Path, *, download: bool) -> Ra
     Raises:
         ClearfiltersError: see `read_devkit`.
     """
-    style = data.style.model_dump()
-    ranges = {name: tuple(style[name]) for name in ("object_scale", "exposure")}
     with TemporaryDirectory() as folder:
         write_voc(
             Path(folder),
             seed=data.seed,
-            style=Style(**{**style, **ranges}),
+            style=style_of(data.style),
             images_per_class=data.images_per_class,
             jpeg_quality=data.jpeg_quality,
         )

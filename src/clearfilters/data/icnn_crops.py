@@ -9,7 +9,7 @@ Coordinates are in pixels and continuous: pixel i covers [i, i + 1], its centre 
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from PIL import Image
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, Split
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params import CategoriesParams, MultiCategoryParams, SingleCategoryParams
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg")
 
@@ -63,7 +64,8 @@ class Row(NamedTuple):
 class BoxedObject:
     """An object of class `label` in the image `name` of `files`; no box means the whole image.
 
-    A landmark with several instances stands in `landmarks` once for each.
+    A landmark with several instances stands in `landmarks` once for each. `image_shape` is the
+    image's height and width where its annotation says so.
     """
 
     files: RawFiles
@@ -71,6 +73,7 @@ class BoxedObject:
     label: int
     box: Box | None = None
     landmarks: list[Landmark] = field(default_factory=list)
+    image_shape: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -179,6 +182,71 @@ def shifted(rows: Iterable[Row], by: int) -> list[Row]:
     return [Row(row.object_index + by, row.flipped) for row in rows]
 
 
+def task_classes(task: SingleCategoryParams | MultiCategoryParams, names: list[str]) -> list[str]:
+    """The classes of a task by label: background stands before a single category."""
+    return ["background", *names] if isinstance(task, SingleCategoryParams) else names
+
+
+def build_task(
+    categories: Mapping[str, Sequence[BoxedObject]],
+    data: CategoriesParams,
+    raw: Path,
+    skipped: Counter[str],
+) -> tuple[dict[str, Split], dict[str, str]]:
+    """The images of a task: one category against background images, or several categories.
+
+    Args:
+        categories: name -> objects; those whose box is too small are left out.
+        data: size of the images, least area, share for training, and the task.
+        raw: the folder of all raw data.
+        skipped: what is left out is added to it.
+
+    Returns:
+        The splits, and the SHA-256 of each folder of images that was read.
+
+    Raises:
+        ClearfiltersError: if a category has no object of the least area; see `read_negatives` and
+            `build_split`.
+    """
+    objects: list[BoxedObject] = []
+    counts = []
+    for name, found in categories.items():
+        kept = large_enough(found, data.min_area)
+        if not kept:
+            where = found[0].files.folder if found else raw
+            raise ClearfiltersError(
+                f"{where}: none of {len(found)} objects of category `{name}` has {data.min_area:g} "
+                "square pixels; lower min_area or leave the category out"
+            )
+        skipped[TOO_SMALL] += len(found) - len(kept)
+        objects += kept
+        counts.append(len(kept))
+    if isinstance(data.task, SingleCategoryParams):
+        negatives = read_negatives(raw / data.task.negatives)
+        rows = single_category_rows(
+            len(objects),
+            len(negatives),
+            positive_share=data.task.positive_share,
+            train_share=data.train_share,
+        )
+        objects += negatives
+    else:
+        rows = multi_category_rows(
+            counts,
+            minimum=data.task.min_images,
+            maximum=data.task.max_images,
+            train_share=data.train_share,
+        )
+    splits = {}
+    for split in SPLITS:
+        splits[split], left_out = build_split(objects, rows[split], data.image_size)
+        skipped.update(left_out)
+    folders = {found.files.folder: found.files for found in objects}
+    return splits, {
+        folder.relative_to(raw).as_posix(): files.sha256() for folder, files in folders.items()
+    }
+
+
 def large_enough(objects: Sequence[BoxedObject], min_area: float) -> list[BoxedObject]:
     """The objects whose box, as annotated, has at least `min_area` square pixels."""
     return [found for found in objects if found.box is None or found.box.area >= min_area]
@@ -240,8 +308,8 @@ def build_split(
         landmarks sees each object once; one outside the box is not visible.
 
     Raises:
-        ClearfiltersError: if an image is absent or damaged, a box has no area or a visible landmark
-            lies outside the image.
+        ClearfiltersError: if an image is absent, damaged or of another size than its annotation
+            says, a box has no area or a visible landmark lies outside the image.
     """
     images = np.empty((len(rows), size, size, 3), np.uint8)
     labels = np.array([objects[row.object_index].label for row in rows], np.int64)
@@ -254,6 +322,12 @@ def build_split(
         found = objects[index]
         image = found.files.read_image(found.name)
         height, width = image.shape[:2]
+        if found.image_shape not in (None, (height, width)):
+            raise ClearfiltersError(
+                f"{found.path}: the image is {(height, width)} pixels (rows, columns), its "
+                f"annotation's masks are {found.image_shape}; expected the same; take both from "
+                "the same release"
+            )
         _check_landmarks(found, width, height)
         box = found.box or Box(0, 0, width, height)
         try:

@@ -14,21 +14,17 @@ import numpy as np
 
 from clearfilters.artifacts import file_sha256
 from clearfilters.data.icnn_crops import (
-    TOO_SMALL,
     Box,
     BoxedObject,
     Landmark,
-    build_split,
-    large_enough,
-    multi_category_rows,
-    read_negatives,
-    single_category_rows,
+    build_task,
+    task_classes,
 )
 from clearfilters.data.matfiles import read_mat
 from clearfilters.data.raw_files import RawFiles
-from clearfilters.data.store import SPLITS, RawData
+from clearfilters.data.store import RawData
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import IlsvrcPartsParams, SingleCategoryParams
+from clearfilters.params import IlsvrcCropParams
 
 FOLDER = "ilsvrc_animal_part"
 # Landmark -> its truth file. The goldfish has only a head.
@@ -42,7 +38,7 @@ TRUTH_SIDE = 224
 REFETCH = "fetch the release again (docs/data.md)"
 
 
-def read_raw(data: IlsvrcPartsParams, raw: Path, out: Path, *, download: bool) -> RawData:
+def read_raw(data: IlsvrcCropParams, raw: Path, out: Path, *, download: bool) -> RawData:
     """The animals below `raw`/ilsvrc_animal_part, for the processed store.
 
     Args:
@@ -52,57 +48,26 @@ def read_raw(data: IlsvrcPartsParams, raw: Path, out: Path, *, download: bool) -
         download: unused: the release is a repository without checksums (docs/data.md).
 
     Raises:
-        ClearfiltersError: see `read_category`, `icnn_crops.read_negatives` and
-            `icnn_crops.build_split`; also if a category has no object of the least area.
+        ClearfiltersError: see `read_category` and `icnn_crops.build_task`.
     """
     root = raw / FOLDER
-    single = isinstance(data.task, SingleCategoryParams)
-    objects: list[BoxedObject] = []
-    counts: list[int] = []
+    categories: dict[str, list[BoxedObject]] = {}
     sha256: dict[str, str] = {}
     skipped: Counter[str] = Counter()
-    for label, wnid in enumerate(data.categories.values(), start=int(single)):
-        found, without_box = read_category(root, wnid, label)
-        kept = large_enough(found, data.min_area)
-        if not kept:
-            raise ClearfiltersError(
-                f"{root / wnid}_obj: none of {len(found)} objects has {data.min_area:g} square "
-                "pixels; lower min_area or leave the category out"
-            )
+    classes = task_classes(data.task, list(data.categories))
+    first = len(classes) - len(data.categories)
+    for label, (name, wnid) in enumerate(data.categories.items(), start=first):
+        categories[name], without_box = read_category(root, wnid, label)
         skipped["images without a box"] += without_box
-        skipped[TOO_SMALL] += len(found) - len(kept)
-        objects += kept
-        counts.append(len(kept))
         for path in (_boxes_path(root, wnid), *_truth_paths(root, wnid).values()):
             if path.exists():
                 sha256[path.relative_to(raw).as_posix()] = file_sha256(path)
-    if isinstance(data.task, SingleCategoryParams):
-        negatives = read_negatives(raw / data.task.negatives)
-        rows = single_category_rows(
-            len(objects),
-            len(negatives),
-            positive_share=data.task.positive_share,
-            train_share=data.train_share,
-        )
-        objects += negatives
-    else:
-        rows = multi_category_rows(
-            counts,
-            minimum=data.task.min_images,
-            maximum=data.task.max_images,
-            train_share=data.train_share,
-        )
-    splits = {}
-    for split in SPLITS:
-        splits[split], left_out = build_split(objects, rows[split], data.image_size)
-        skipped += left_out
-    for files in {found.files.folder: found.files for found in objects}.values():
-        sha256[files.folder.relative_to(raw).as_posix()] = files.sha256()
+    splits, images_sha256 = build_task(categories, data, raw, skipped)
     return RawData(
         splits=splits,
-        classes=["background"] * single + list(data.categories),
+        classes=classes,
         source="ILSVRC 2013 DET Animal-Part",
-        raw_sha256=sha256,
+        raw_sha256={**sha256, **images_sha256},
         verified=False,
         skipped={reason: count for reason, count in sorted(skipped.items()) if count},
     )

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from clearfilters.artifacts import atomic_path
 from clearfilters.reporting.claims.verdict import NOT_RUN, RULE
 from clearfilters.reporting.drawing import read_caption
-from clearfilters.reporting.figures import figure_spec, not_run
+from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
 from clearfilters.reporting.records import Experiment, Index, Records, load
 from clearfilters.reporting.table import Cell, Table, flag_notes, seeds_text
 from clearfilters.reporting.tables import build_table
@@ -37,7 +37,8 @@ def write_page(
     """Write the page of a run.
 
     Args:
-        run_folder: results/<run>, whose figures/<id>.png and claims.csv are shown.
+        run_folder: results/<run>, whose figures/<id>.png and claims.csv are shown; the contact
+            sheet of the animals comes first, where a data set is rendered.
         index: see `clearfilters.reporting.records`; the tables are made from it.
         table_ids: in the order shown.
         figure_ids: in the order shown; one that was not drawn is listed as not run.
@@ -61,7 +62,10 @@ def write_page(
         experiments=[_experiment(records, e) for e in records.experiments()],
         facts=_facts(records),
         tables=[_table(build_table(table_id, index)) for table_id in table_ids],
-        figures=[_picture(run_folder, index, figure_id) for figure_id in figure_ids],
+        figures=[
+            *_contact_sheet(run_folder, records),
+            *(_picture(run_folder, index, figure_id) for figure_id in figure_ids),
+        ],
         claims=_by_source(claims),
         verdicts=_count(claims),
         rule=RULE,
@@ -129,11 +133,23 @@ def _cell(cell: Cell, digits: int | None) -> dict[str, Any]:
 
 def _picture(run_folder: Path, index: Index, figure_id: str) -> _Picture:
     title = figure_spec(figure_id).title
-    path = run_folder / "figures" / f"{figure_id}.png"
     missing = not_run(figure_id, index)
-    if missing or not path.exists():
-        reason = f"lacks {', '.join(missing)}" if missing else f"{path.name} was not drawn"
-        return _Picture(figure_id, title, "", "", reason)
+    if missing:
+        return _Picture(figure_id, title, "", "", f"lacks {', '.join(missing)}")
+    return _drawn(run_folder, figure_id, title)
+
+
+def _contact_sheet(run_folder: Path, records: Records) -> list[_Picture]:
+    formats = [str(d.provenance["parameters"]["format"]) for d in records.data.values()]
+    if not any(name.startswith("animals") for name in formats):
+        return []
+    return [_drawn(run_folder, CONTACT_SHEET, "The embedded animals")]
+
+
+def _drawn(run_folder: Path, figure_id: str, title: str) -> _Picture:
+    path = run_folder / "figures" / f"{figure_id}.png"
+    if not path.exists():
+        return _Picture(figure_id, title, "", "", f"{path.name} was not drawn")
     data = base64.b64encode(path.read_bytes()).decode()
     return _Picture(figure_id, title, read_caption(path), data, "")
 

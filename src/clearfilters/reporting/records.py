@@ -1,8 +1,9 @@
 """The recorded measurements of a run, checked and arranged for tables, figures and claims.
 
 They are named by an *index*: a list of entries `{analysis, experiment, seed, path, expected_hash,
-label, role}`, one per measurement that the run's parameters call for. An experiment that was not
-run has no entry; an entry whose file is absent or was measured with other parameters is an error.
+label, role}`, one per measurement that the run's parameters call for, and `{analysis: data,
+dataset, path, expected_hash}`, one per data set. An experiment that was not run has no entry; an
+entry whose file is absent or was measured with other parameters is an error.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,6 +21,9 @@ from clearfilters.errors import ClearfiltersError
 Index = Sequence[Mapping[str, Any]]
 # Seed -> number. Means and standard deviations are taken over it.
 Sample = dict[int, float]
+# The analysis of the records of data sets.
+DATA = "data"
+DATA_KEYS = ("analysis", "dataset", "path", "expected_hash")
 ENTRY_KEYS = ("analysis", "experiment", "seed", "path", "expected_hash", "label", "role")
 # The order of rows: what is compared with first, then the methods, then the ablations.
 ROLES = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed", "tradeoff")
@@ -50,9 +54,18 @@ def expand_index(run_folder: Path, compact: Mapping[str, Any]) -> list[dict[str,
 
     Args:
         run_folder: `results/<run>`.
-        compact: experiment -> {label, role, seeds: seed -> analysis -> hash of its parameters}.
+        compact: `experiments`: experiment -> {label, role, seeds: seed -> analysis -> hash of its
+            parameters}; `data`: data set -> hash of its parameters.
     """
     return [
+        {
+            "analysis": DATA,
+            "dataset": dataset,
+            "path": str(run_folder / "metrics" / DATA / f"{dataset}.json"),
+            "expected_hash": hash_,
+        }
+        for dataset, hash_ in compact[DATA].items()
+    ] + [
         {
             "analysis": analysis,
             "experiment": experiment,
@@ -62,7 +75,7 @@ def expand_index(run_folder: Path, compact: Mapping[str, Any]) -> list[dict[str,
             "label": about["label"],
             "role": about["role"],
         }
-        for experiment, about in compact.items()
+        for experiment, about in compact["experiments"].items()
         for seed, hashes in about["seeds"].items()
         for analysis, hash_ in hashes.items()
     ]
@@ -98,10 +111,15 @@ class Records:
         self,
         experiments: dict[str, Experiment],
         measurements: dict[tuple[str, str], dict[int, Measurement]],
+        data: dict[str, Measurement],
     ) -> None:
-        """Take what `load` has read; measurements are keyed by (experiment, analysis)."""
+        """Take what `load` has read; measurements are keyed by (experiment, analysis).
+
+        `data` holds what was recorded of each data set, in the order of the index.
+        """
         self._experiments = experiments
         self._measurements = measurements
+        self.data = data
 
     def experiments(self, *roles: str, analysis: str | None = None) -> list[Experiment]:
         """Experiments of these roles (default: all), by network and role.
@@ -215,16 +233,21 @@ def check_index(index: Index, source: str = "index") -> None:
     seen = set()
     labels: dict[str, str] = {}
     for entry in index:
-        missing = [key for key in ENTRY_KEYS if key not in entry]
+        of_data = entry.get("analysis") == DATA
+        keys = DATA_KEYS if of_data else ENTRY_KEYS
+        missing = [key for key in keys if key not in entry]
         if missing:
             raise ClearfiltersError(
                 f"{source}: entry {dict(entry)} lacks {', '.join(missing)}; every entry needs "
-                f"{', '.join(ENTRY_KEYS)}"
+                f"{', '.join(keys)}"
             )
-        key = (entry["analysis"], entry["experiment"], entry["seed"])
+        named = ("dataset",) if of_data else ("experiment", "seed")
+        key = (entry["analysis"], *(entry[name] for name in named))
         if key in seen:
             raise ClearfiltersError(f"{source}: {'/'.join(map(str, key))} is listed twice")
         seen.add(key)
+        if of_data:
+            continue
         owner = labels.setdefault(entry["label"], entry["experiment"])
         if owner != entry["experiment"]:
             raise ClearfiltersError(
@@ -247,20 +270,26 @@ def load(index: Index, analyses: Collection[str] | None = None) -> Records:
     check_index(index)
     measurements: dict[tuple[str, str], dict[int, Measurement]] = {}
     entries: dict[str, Mapping[str, Any]] = {}
-    for entry in sorted(index, key=lambda entry: int(entry["seed"])):
+    data = {
+        entry["dataset"]: read_measurement(Path(entry["path"]), entry["expected_hash"])
+        for entry in index
+        if entry["analysis"] == DATA and (analyses is None or DATA in analyses)
+    }
+    of_models = [entry for entry in index if entry["analysis"] != DATA]
+    for entry in sorted(of_models, key=lambda entry: int(entry["seed"])):
         if analyses is not None and entry["analysis"] not in analyses:
             continue
         measurement = read_measurement(Path(entry["path"]), entry["expected_hash"])
         by_seed = measurements.setdefault((entry["experiment"], entry["analysis"]), {})
         by_seed[entry["seed"]] = measurement
-    for entry in index:
+    for entry in of_models:
         entries.setdefault(entry["experiment"], entry)
     experiments = {
         name: _experiment(entry, measurements)
         for name, entry in entries.items()
         if any(experiment == name for experiment, _ in measurements)
     }
-    return Records(experiments, measurements)
+    return Records(experiments, measurements, data)
 
 
 def _experiment(

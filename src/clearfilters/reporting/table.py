@@ -121,7 +121,7 @@ def provenance_note(records: Records, experiments: Sequence[Experiment]) -> str:
 
 def _fine_tuning(records: Records, experiments: Sequence[Experiment]) -> str:
     """A sentence for each way in which networks were fine-tuned; empty if none was."""
-    ways = {}
+    ways: dict[str, None] = {}
     for e in experiments:
         finetune = records.parameters(e).get("finetune")
         if finetune is not None:

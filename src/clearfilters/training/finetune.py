@@ -16,6 +16,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.models.blocks import BlockNetwork
 from clearfilters.models.registry import Classifier, block_network
 from clearfilters.params import TrainingSlice
+from clearfilters.progress import progress
 from clearfilters.training.inputs import (
     EVALUATION_BATCH,
     Images,
@@ -148,7 +149,7 @@ def cached(images: Images, trunk: Trunk, views: int, seed: int) -> CachedMaps:
     """
     device = images.labels.device
     maps: Tensor | None = None
-    for view in range(views):
+    for view in progress(range(views), "frozen blocks", "views"):
         stream = random_stream(device, seed, view, VIEW_STREAM)
         for chosen in torch.arange(len(images.labels), device=device).split(TRUNK_BATCH):
             found = trunk(images.batch(chosen, stream)).permute(0, 2, 3, 1)

@@ -1,5 +1,6 @@
 """ILSVRC 2013 DET Animal-Part (Zhang et al. 2017): one animal an image, head and front legs."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def write_ilsvrc(
     images_per_class: int,
     negatives: int,
     jpeg_quality: int,
+    classes: Collection[str] = CLASSES,
 ) -> None:
     """Write `<root>/ilsvrc_animal_part`: `<wnid>_obj`, `truth` and `neg`, all MATLAB v5.
 
@@ -99,12 +101,15 @@ def write_ilsvrc(
         images_per_class: one animal each.
         negatives: images without animals.
         jpeg_quality: 1 to 95.
+        classes: only these of CLASSES; an image is the same whichever others are written.
 
     Raises:
         ClearfiltersError: if `<root>/ilsvrc_animal_part` exists and was not rendered.
     """
     with rendered_folder(root / "ilsvrc_animal_part") as folder:
         for number, name in enumerate(CLASSES):
+            if name not in classes:
+                continue
             wnid = WNIDS[name]
             images = folder / f"{wnid}_obj/img/img"
             images.mkdir(parents=True)
@@ -121,7 +126,24 @@ def write_ilsvrc(
             for part, entries in ((1, heads), (2, legs)):
                 path = folder / f"truth/{wnid}/truth_part{part:02d}.mat"
                 write_mat(path, {"truth": struct_array(entries)})
-        (folder / "neg").mkdir()
-        for index in range(negatives):
-            image = render_background(style, scene_rng(seed, "negatives", 0, index))
-            write_jpeg(folder / f"neg/{index + 1:05d}.jpg", image, jpeg_quality)
+        write_negatives(
+            folder / "neg", seed=seed, style=style, count=negatives, jpeg_quality=jpeg_quality
+        )
+
+
+def write_negatives(
+    folder: Path, *, seed: int, style: Style, count: int, jpeg_quality: int
+) -> None:
+    """Write images without animals into a new folder.
+
+    Args:
+        folder: as `data/neg` of the interpretable-CNN papers' code; it must not exist.
+        seed: of everything random.
+        style: how varied and hard the images are.
+        count: of images.
+        jpeg_quality: 1 to 95.
+    """
+    folder.mkdir(parents=True)
+    for index in range(count):
+        image = render_background(style, scene_rng(seed, "negatives", 0, index))
+        write_jpeg(folder / f"{index + 1:05d}.jpg", image, jpeg_quality)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params import StyleParams
 
 # Below these an animal could cover no pixel.
 SMALLEST_IMAGE = 32
@@ -55,3 +56,14 @@ class Style:
                 f"(object_scale: at least {SMALLEST_SCALE}), to their greatest; correct "
                 "params.yaml"
             )
+
+
+def style_of(parameters: StyleParams) -> Style:
+    """The style that params.yaml gives.
+
+    Raises:
+        ClearfiltersError: if a number is out of range.
+    """
+    content = parameters.model_dump()
+    ranges = {name: tuple(content[name]) for name in ("object_scale", "exposure")}
+    return Style(**{**content, **ranges})

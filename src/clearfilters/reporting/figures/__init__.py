@@ -32,6 +32,8 @@ class FigureSpec:
         return tuple(dict.fromkeys([*(analysis for _, analysis in self.needs), *self.also]))
 
 
+# Drawn from the run's parameters by clearfilters.reporting.contact_sheet, not from measurements.
+CONTACT_SHEET = "animals_contact_sheet"
 FIGURES = {
     "lsg_figure4": FigureSpec(
         "LSG figure 4: gates with and without sparsity",
@@ -109,7 +111,7 @@ def figure_spec(figure_id: str) -> FigureSpec:
 
 def not_run(figure_id: str, index: Index) -> list[str]:
     """What a figure needs and the run lacks, as `analysis of role`; empty if it can be drawn."""
-    present = {(entry["role"], entry["analysis"]) for entry in index}
+    present = {(entry.get("role"), entry["analysis"]) for entry in index}
     needs = figure_spec(figure_id).needs
     return [f"{analysis} of {role}" for role, analysis in needs if (role, analysis) not in present]
 

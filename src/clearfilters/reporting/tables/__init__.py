@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.reporting.records import Index, Records, load
+from clearfilters.reporting.records import DATA, Index, Records, load
 from clearfilters.reporting.table import Table, write_csv, write_markdown
-from clearfilters.reporting.tables import black_box, detection, gates, localization
+from clearfilters.reporting.tables import black_box, data, detection, gates, localization
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class TableSpec:
 
 
 TABLES = {
+    "data": TableSpec(data.data, (DATA,)),
     "lsg_table1": TableSpec(
         gates.lsg_table1, ("classification", "phi", "correlation", "mis", "leakage")
     ),
