@@ -58,13 +58,13 @@ def test_the_table_says_how_networks_were_fine_tuned(
             continue
         path = Path(entry["path"])
         measurement = json.loads(path.read_text())
-        measurement["provenance"]["parameters"]["finetune"] = {"trained_blocks": 2, "views": 8}
-        measurement["provenance"]["training"]["pretrained"] = "weights.pth, sha256 abc"
+        finetune = {"trained_blocks": 2, "views": 8, "weights": "vgg.pth"}
+        measurement["provenance"]["parameters"]["finetune"] = finetune
         path.unlink()  # a link to the template's file
         path.write_text(json.dumps(measurement))
     _, text = written("lsg_table1", full_run, tmp_path)
     assert text.count("Fine-tuned") == 1
-    assert "last 2 block(s), the gate and the head, from weights.pth, sha256 abc; 8 aug" in text
+    assert "last 2 block(s), the gate and the head, from the weights `vgg.pth`; 8 aug" in text
 
 
 def test_published_values_stand_only_where_they_belong(

