@@ -182,6 +182,22 @@ def test_models_that_are_not_trained_cannot_be_attacked(default_params: Content)
         load_params(default_params)
 
 
+def test_baselines_cannot_have_more_images_than_are_attacked(default_params: Content) -> None:
+    default_params["attacks"]["detection"]["shared_size"] = 16
+    with pytest.raises(ClearfiltersError, match="shared_size is 16, but `cw` attacks 15"):
+        load_params(default_params)
+
+
+@pytest.mark.parametrize("folder", ["/neg", "../neg", "neg/../../neg"])
+def test_background_images_lie_below_the_raw_data(default_params: Content, folder: str) -> None:
+    default_params["datasets"]["cub"] = {
+        "format": "cub", "note": "", "image_size": 64, "min_area": 0.0,
+        "background": {"folder": folder, "copies": 1, "train_share": 0.5},
+    }  # fmt: skip
+    with pytest.raises(ClearfiltersError, match=r"must lie below raw\.root"):
+        load_params(default_params)
+
+
 def test_an_attack_that_no_table_reads_is_not_made(default_params: Content) -> None:
     default_params["attacks"]["detection"]["tables"]["csg_detection"]["attacks"].remove("cw")
     params = load_params(default_params)

@@ -10,9 +10,11 @@ shape results beyond rounding, and each measurement records the device it was ma
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -148,10 +150,19 @@ class BoxCropParams(Strict):
     min_area: NonNegative
 
 
+def _below_root(folder: str) -> str:
+    if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
+        raise ValueError(f"`{folder}` must lie below raw.root: a relative path without `..`")
+    return folder
+
+
+RawFolder = Annotated[str, AfterValidator(_below_root)]
+
+
 class CubBackgroundParams(Strict):
     """Background images beside the birds; the first `train_share` of them are for training."""
 
-    folder: str
+    folder: RawFolder
     copies: Count
     train_share: Fraction
 
@@ -202,7 +213,7 @@ class SingleCategoryParams(Strict):
     """
 
     name: Literal["single"]
-    negatives: str
+    negatives: RawFolder
     positive_share: Fraction
 
 
@@ -622,6 +633,7 @@ class DetectionParams(Strict):
     """Random forests that tell adversarial from clean images."""
 
     tables: dict[Literal["lsg_table4", "csg_detection"], DetectorParams]
+    shared_size: Count
     repetitions: Count
     trees: Count
     seed: Natural
@@ -1049,6 +1061,12 @@ def check_attacks(params: Params) -> None:
                 raise ClearfiltersError(
                     f"{key}: the smallest size is {size}, but `{name}` attacks {pool} training "
                     f"images per class; lower it, or raise attacks.white_box.{name}.train_per_class"
+                )
+            if attacks.detection.shared_size > pool:
+                raise ClearfiltersError(
+                    "params.yaml: attacks.detection.shared_size is "
+                    f"{attacks.detection.shared_size}, but `{name}` attacks {pool} training images "
+                    f"per class; lower it, or raise attacks.white_box.{name}.train_per_class"
                 )
         for name in set(detectors.experiments or ()) - set(attacks.experiments):
             raise ClearfiltersError(

@@ -41,6 +41,7 @@ def slice_of(*attacks: str, sizes: tuple[int, ...] = (4, 8), **detection: Any) -
         "white_box": {name: {"method": "fgsm", "name": name} for name in attacks},
         "detection": {
             "tables": {"csg_detection": {"attacks": list(attacks), "sizes": list(sizes)}},
+            "shared_size": max(sizes),
             "repetitions": 2,
             "trees": 15,
             "seed": 0,
@@ -312,7 +313,7 @@ def test_a_weak_attack_is_not_measured_but_ends_nothing(tmp_path: Path) -> None:
 
 
 def test_a_smaller_pool_leaves_out_the_larger_sizes(tmp_path: Path) -> None:
-    slice_ = slice_of("pgd", "cw", sizes=(4, 8, 16))
+    slice_ = slice_of("pgd", "cw", sizes=(4, 8, 16), shared_size=8)
     write_samples(tmp_path, slice_, "pgd", shifted=ALL)
     # The smaller pool is the beginning of the larger one.
     write_samples(tmp_path, slice_, "cw", shifted=ALL, pool=8)

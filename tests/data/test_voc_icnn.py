@@ -158,6 +158,8 @@ def test_what_is_refused(raw: Path) -> None:
     assert "none of 0 objects of category `dog`" in refused(raw, classes=["dog"])
     Image.new("RGB", (WIDTH, HEIGHT - 1)).save(raw / "VOC2010/JPEGImages/4.jpg")
     assert "4.jpg: the image is (39, 60) pixels" in refused(raw)
+    annotate(raw, 3, thing("cat", np.zeros((HEIGHT, WIDTH, 3), np.uint8)))
+    assert "3.mat: a mask of shape (40, 60, 3); expected rows and columns" in refused(raw)
     savemat(raw / "VOC2010/Annotations_Part/3.mat", {"other": 1})
     assert "3.mat: no `anno`" in refused(raw)
     (raw / "VOC2010/JPEGImages/5.jpg").unlink()

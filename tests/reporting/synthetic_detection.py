@@ -22,6 +22,7 @@ PARAMETERS: dict[str, Any] = {
             "csg_detection": {"attacks": ["fgsm", "cw"], "sizes": [500, 1000, 2000]},
         },
         "repetitions": 2,
+        "shared_size": SHARED,
         "trees": 100,
         "seed": 0,
         "min_positives": 10,

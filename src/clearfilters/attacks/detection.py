@@ -432,12 +432,6 @@ def detect(
     return Detection(size, positives, test_positives, auc, auc_own_twins, importance, "")
 
 
-def shared_size(attacks: Mapping[str, AttackSamples], sizes: Mapping[str, Sequence[int]]) -> int:
-    """The largest size of any table for which every attack has enough images."""
-    pool = min(samples.pool for samples in attacks.values())
-    return max(size for wanted in sizes.values() for size in wanted if size <= pool)
-
-
 def measure(
     attacks: Mapping[str, AttackSamples],
     sizes: Mapping[str, Sequence[int]],
@@ -446,12 +440,12 @@ def measure(
     """Everything about the detectors of one network.
 
     Baselines, the mixture of attacks, attacks other than the one trained on and the importance of
-    layers are measured at one size that all attacks share.
+    layers are measured at one size for all models and attacks.
 
     Args:
         attacks: by name.
         sizes: of the tables, by attack.
-        detection: `repetitions`, `trees`, `seed` and `min_positives`.
+        detection: `shared_size`, `repetitions`, `trees`, `seed` and `min_positives`.
 
     Returns:
         classes; layer_sizes [L]; shared_size; attacks: name -> pool (training images per class),
@@ -463,7 +457,7 @@ def measure(
         [0, 1].
     """
     first = next(iter(attacks.values()))
-    shared = shared_size(attacks, sizes)
+    shared = detection["shared_size"]
     tests = _measurable_tests(attacks, detection["min_positives"])
     detectors, cross, importance, baselines = {}, {}, {}, {}
     for name, samples in progress(list(attacks.items()), "detectors", "attacks"):

@@ -28,6 +28,12 @@ def record_data(data: DatasetParams, store: Path, out: Path) -> None:
             "(`snakemake --cores 8 data`)"
         )
     parameters: dict[str, Any] = data.model_dump()
+    wanted = parameters.get("image_size", meta.image_size)
+    if wanted != meta.image_size:
+        raise ClearfiltersError(
+            f"{store / 'meta.json'}: images of {meta.image_size} pixels, but the parameters say "
+            f"{wanted}; prepare the data again (`snakemake --cores 8 data`)"
+        )
     values = {
         "source": meta.source,
         "note": meta.note,

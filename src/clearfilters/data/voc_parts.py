@@ -326,6 +326,10 @@ def _mask(struct: dict[str, Any], path: Path) -> Mask:
             f"{path}: a mask has the value {mask[~np.isfinite(mask)][0]}; expected 0 and 1; fetch "
             "the file again"
         )
+    if mask.ndim != 2:
+        raise ClearfiltersError(
+            f"{path}: a mask of shape {mask.shape}; expected rows and columns; fetch the file again"
+        )
     return mask != 0
 
 

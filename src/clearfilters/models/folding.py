@@ -8,7 +8,8 @@ from torch.fx.experimental.optimization import fuse
 def folded(model: nn.Module, device: torch.device) -> nn.Module:
     """A copy of a network for attacks, which ask it many times; channels last.
 
-    Its logits are the model's up to float rounding.
+    Its logits are the model's up to float rounding. The strided convolutions of EfficientNet, which
+    pad by themselves, keep their batch norms.
 
     Args:
         model: in eval mode, without data-dependent control flow.

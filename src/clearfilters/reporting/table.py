@@ -104,7 +104,7 @@ def provenance_note(records: Records, experiments: Sequence[Experiment]) -> str:
     """The line under every table: data set, network, epochs, seeds, device."""
     if not experiments:
         return "Not run: no experiment of this run has these measurements."
-    data = sorted({_data(e) for e in experiments})
+    data = sorted({_data(records, e) for e in experiments})
     groups: dict[tuple[str, int, tuple[int, ...]], list[Experiment]] = {}
     for e in experiments:
         groups.setdefault((e.network, e.epochs, e.seeds), []).append(e)
@@ -147,9 +147,15 @@ def _labels(experiments: Sequence[Experiment]) -> str:
     return ", ".join(labels + ([f"{grid} trade-off settings"] if grid else []))
 
 
-def _data(experiment: Experiment) -> str:
-    note = experiment.dataset_note
-    return f"{experiment.dataset} ({note})" if note else experiment.dataset
+def _data(records: Records, experiment: Experiment) -> str:
+    """The data set, its note, the classes that were chosen, and where its masks come from."""
+    parameters = records.parameters(experiment)["data"]
+    facts = [experiment.dataset_note] if experiment.dataset_note else []
+    if parameters.get("classes"):
+        facts.append(f"classes {', '.join(parameters['classes'])}")
+    if parameters.get("masks_note"):
+        facts.append(f"masks: {parameters['masks_note']}")
+    return f"{experiment.dataset} ({'; '.join(facts)})" if facts else experiment.dataset
 
 
 def seeds_text(seeds: Sequence[int]) -> str:

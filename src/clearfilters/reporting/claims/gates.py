@@ -513,7 +513,8 @@ def _weigh_interval(records: Records, e: Experiment, partner: Experiment | None)
         return None
     lower, upper = values["interval"]
     density = records.sample(e, "phi", "trained_density")
-    return Evidence(e.label, density, "bound", float(upper), lambda d, top: lower <= d <= top)
+    note = "the interval is a single point" if lower >= upper else ""
+    return Evidence(e.label, density, "bound", float(upper), lambda d, top: lower <= d <= top, note)
 
 
 def leakage_excess(values: dict[str, Any]) -> float:

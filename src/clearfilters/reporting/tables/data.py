@@ -12,9 +12,9 @@ COLUMNS = (
 )
 HEADS = ("Data set", "Source", "Note", "Masks", "Left out")
 HOW_COUNTED = (
-    "Images are those of the processed store: objects cut out of photographs, and in the "
-    "preparation of the interpretable-CNN papers their mirror images and copies. Left out: what "
-    "the source holds and the store does not."
+    "Images are those of the processed store: whole images, or objects cut out of them where a "
+    "data set has boxes or masks, in the preparation of the interpretable-CNN papers with their "
+    "mirror images and copies. Left out: what the reader met and could not use."
 )
 # Names that a note lists; of more classes it gives the first and the last.
 MOST_NAMED = 20
