@@ -117,7 +117,7 @@ def shrink(params: dict[str, Any]) -> None:
             attack["steps"] = 2
     for detectors in attacks["detection"]["tables"].values():
         detectors["sizes"] = [2, 4]
-    attacks["detection"].update(repetitions=2, trees=3, min_positives=1)
+    attacks["detection"].update(shared_size=4, repetitions=2, trees=3, min_positives=1)
     attacks["one_pixel"].update(images=2, population=5, generations=1)
     attacks["local_search"].update(images=2, rounds=1, candidates=8)
     params["analysis"]["phi"]["max_iterations"] = 20
