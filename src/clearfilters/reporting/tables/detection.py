@@ -272,6 +272,9 @@ def _notes(records: Records, experiments: list[Experiment], table: str) -> list[
     if attacks:
         described = (f"{name} ({_described(p)})" for name, p in attacks.items())
         notes.append(f"Attacks: {'; '.join(described)}.")
+    trees = sorted({int(settings(records, e)["detection"]["trees"]) for e in experiments})
+    if trees:
+        notes.append(f"Trees of a forest: {', '.join(map(str, trees))}.")
     missing = [
         f"{e.label}, seed {seed}, {attack}, n = {detector['size']} ({detector['reason']})"
         for e in experiments
