@@ -52,7 +52,8 @@ def _draw_example(column: npt.NDArray[Any], attack: str, about: dict[str, Any] |
     example = about["example"] if about is not None else None
     column[0].set_title(attack, fontsize=7)
     if example is None:
-        column[0].text(0.5, 0.5, "none\nsucceeded", ha="center", va="center", fontsize=6)
+        reason = "not made" if about is None else "none\nsucceeded"
+        column[0].text(0.5, 0.5, reason, ha="center", va="center", fontsize=6)
         return
     texts = (example["label"], f"→ {example['predicted']}", f"L∞ {example['linf']:.3f}")
     for axis, version, text in zip(column, VERSIONS, texts, strict=True):
@@ -141,7 +142,7 @@ def detection_cross(records: Records) -> Drawing:
     figure.colorbar(image, ax=axes[:, 0].tolist(), label="AUC", shrink=0.6)
     caption = (
         "AUC of detectors trained on one attack and tested on another, mean over repetitions and "
-        f"seeds; {_sizes(records, shown)}; 0.5 is chance; grey: too few successful samples. "
+        f"seeds; {_sizes(records, shown)}; 0.5 is chance; grey: not made, or too few successes. "
         f"{_models(shown, seeds=True)}."
     )
     return Drawing(figure, caption)
