@@ -143,12 +143,14 @@ def test_several_classes(raw: Path) -> None:
             assert np.abs(found[:, 1:-1, 1:-1] - colour).max() <= 12
 
 
-def test_small_and_empty_objects_are_left_out_and_counted(raw: Path) -> None:
+def test_what_is_left_out_is_counted(raw: Path) -> None:
+    annotate(raw, 99, thing("cat", mask()))
     annotate(raw, 2, thing("cat", mask()), thing("cat", mask((slice(0, 2), slice(0, 2)))))
     meta, splits = prepared(raw, min_area=5.0)
     assert meta.skipped == {
         "objects whose box is too small": 1,
         "objects with an empty mask": 1,
+        "annotated images that trainval.txt does not list": 1,
     }
     assert int((splits["train"].labels == 1).sum() + (splits["test"].labels == 1).sum()) == 12
 

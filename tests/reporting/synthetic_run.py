@@ -109,7 +109,9 @@ class SyntheticRun:
 
     def add_data(self, name: str, format_: str = "cifar10", **values: Any) -> None:
         """Record a data set; `values` override what a copy of CIFAR-10 would say."""
-        parameters = {"format": format_, "note": "JPEG copy"}
+        parameters: dict[str, Any] = {"format": format_, "note": "JPEG copy"}
+        if format_.startswith("animals"):
+            parameters["style"] = {}
         content = {
             "values": {
                 "source": "cifar-10-batches-py",

@@ -9,6 +9,8 @@ here.
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+
 from clearfilters.artifacts import file_sha256
 from clearfilters.data.archives import fetch
 from clearfilters.data.crops import bounding_box
@@ -22,8 +24,10 @@ from clearfilters.data.voc_parts import (
     IMAGES,
     LANDMARKS,
     LISTED,
+    NOT_LISTED,
     RELEASE_IMAGES,
     AnnotatedObject,
+    landmark_centres,
     listed_images,
     read_annotation,
 )
@@ -60,7 +64,9 @@ def read_raw(data: VocIcnnParams, raw: Path, out: Path, *, download: bool) -> Ra
             else:
                 skipped[EMPTY_MASK] += 1
     splits, images_sha256 = build_task(categories, data, raw, skipped)
-    full = len(names) == len(list(annotations.folder.glob("*.mat"))) == RELEASE_IMAGES
+    annotated = len(list(annotations.folder.glob("*.mat")))
+    skipped[NOT_LISTED] = annotated - len(names)
+    full = len(names) == annotated == RELEASE_IMAGES
     return RawData(
         splits=splits,
         classes=classes,
@@ -80,13 +86,10 @@ def boxed_object(found: AnnotatedObject, images: RawFiles, name: str, label: int
 
     They are LANDMARKS; one whose part is not annotated is not visible.
     """
-    landmarks = []
-    for part in LANDMARKS:
-        if part in found.parts and found.parts[part].any():
-            left, top, width, height = bounding_box(found.parts[part])
-            landmarks.append(Landmark(part, left + width / 2, top + height / 2, True))
-        else:
-            landmarks.append(Landmark(part, 0.0, 0.0, False))
+    landmarks = [
+        Landmark(part, 0.0, 0.0, False) if np.isnan(x) else Landmark(part, float(x), float(y), True)
+        for part, (x, y) in zip(LANDMARKS, landmark_centres(found), strict=True)
+    ]
     left, top, width, height = bounding_box(found.mask)
     return BoxedObject(
         files=images,

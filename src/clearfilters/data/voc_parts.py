@@ -363,18 +363,26 @@ def crop_object(
 ) -> ObjectCrop:
     """The square around an object's mask, resized to `size`; `image` is uint8 (H, W, 3)."""
     square = square_box(found.mask)
-    centres = np.full((len(LANDMARKS), 2), np.nan)
-    for row, name in enumerate(LANDMARKS):
-        if name in found.parts and found.parts[name].any():
-            left, top, width, height = bounding_box(found.parts[name])
-            centres[row] = left + width / 2, top + height / 2
     return ObjectCrop(
         label=label,
         image=crop_image(image, square, size),
         mask=crop_mask(found.mask, square, size),
         parts={name: crop_mask(mask, square, size) for name, mask in merge_parts(found).items()},
-        landmarks=crop_points(centres, square, size),
+        landmarks=crop_points(landmark_centres(found), square, size),
     )
+
+
+def landmark_centres(found: AnnotatedObject) -> npt.NDArray[np.float64]:
+    """Centres of the boxes around the parts LANDMARKS, (L, 2) as x, y of the image in pixels.
+
+    NaN where a part is not annotated.
+    """
+    centres = np.full((len(LANDMARKS), 2), np.nan)
+    for row, name in enumerate(LANDMARKS):
+        if name in found.parts and found.parts[name].any():
+            left, top, width, height = bounding_box(found.parts[name])
+            centres[row] = left + width / 2, top + height / 2
+    return centres
 
 
 def stack_crops(crops: Sequence[ObjectCrop]) -> Split:

@@ -12,7 +12,7 @@ def folded(model: nn.Module, device: torch.device) -> nn.Module:
     pad by themselves, keep their batch norms.
 
     Args:
-        model: in eval mode, without data-dependent control flow.
+        model: in eval mode, without data-dependent control flow; it is left on the CPU.
         device: where to compute.
     """
     return fuse(model.cpu()).to(device).to(memory_format=torch.channels_last)

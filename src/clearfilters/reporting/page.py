@@ -140,8 +140,7 @@ def _picture(run_folder: Path, index: Index, figure_id: str) -> _Picture:
 
 
 def _contact_sheet(run_folder: Path, records: Records) -> list[_Picture]:
-    formats = [str(d.provenance["parameters"]["format"]) for d in records.data.values()]
-    if not any(name.startswith("animals") for name in formats):
+    if not any("style" in d.provenance["parameters"] for d in records.data.values()):
         return []
     return [_drawn(run_folder, CONTACT_SHEET, "The embedded animals")]
 
