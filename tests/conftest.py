@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from snakemake.utils import update_config
 
 from clearfilters.data import digits
 from clearfilters.data.store import Split, write_store
@@ -27,8 +28,9 @@ def one_thread() -> None:
 
 @pytest.fixture
 def default_params() -> dict[str, Any]:
-    """The content of params.yaml, fresh for each test."""
-    content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+    """The content of params.yaml, fresh for each test and without aliases, as Snakemake has it."""
+    content: dict[str, Any] = {}
+    update_config(content, yaml.safe_load((ROOT / "params.yaml").read_text()))
     return content
 
 
