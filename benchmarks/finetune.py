@@ -17,7 +17,7 @@ from benchmarks.row import Row
 from benchmarks.timing import median_ratio, seconds
 from clearfilters.data.store import Split
 from clearfilters.models.registry import build_classifier
-from clearfilters.params import FineTuneParams, TrainingSlice
+from clearfilters.params import FineTuneParams, TrainingParams, TrainingSlice
 from clearfilters.training.finetune import trained_part
 from clearfilters.training.inputs import Images, Inputs, to_device
 from clearfilters.training.loop import State, initial_state, make_deterministic, train_epoch
@@ -49,11 +49,11 @@ def _slice(views: int) -> TrainingSlice:
     )  # fmt: skip
 
 
-def _images(count: int, padding: int) -> Images:
+def _images(count: int, augmentation: TrainingParams | None = None) -> Images:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
     split = Split(images, generator.integers(0, 5, count))
-    return to_device(split, workload.device(), padding=padding, flip=padding > 0)
+    return to_device(split, workload.device(), augmentation)
 
 
 def _start(views: int, count: int) -> tuple[State, Inputs]:
@@ -64,8 +64,8 @@ def _start(views: int, count: int) -> tuple[State, Inputs]:
     )
     where = workload.device()
     model.to(where).to(memory_format=torch.channels_last)
-    data = _images(count, SIDE // 8)
-    part, maps, _ = trained_part(model, _slice(views), data, _images(1, 0))
+    data = _images(count, _slice(views).training)
+    part, maps, _ = trained_part(model, _slice(views), data, _images(1))
     return initial_state(_slice(views), part, where), maps
 
 

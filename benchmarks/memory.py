@@ -36,11 +36,8 @@ CPU = torch.device("cpu")
 def _ours(batches: int, store: Path) -> None:
     make_deterministic()
     slice_ = workload.parameters("joint")
-    training = slice_.training
-    data = to_device(
-        read_split(store, "train"), CPU, padding=training.crop_padding, flip=training.flip
-    )
-    test = to_device(read_split(store, "test"), CPU, padding=0, flip=False)
+    data = to_device(read_split(store, "train"), CPU, slice_.training)
+    test = to_device(read_split(store, "test"), CPU)
     state = initial_state(slice_, workload.network(), CPU)
     # All images stay resident; only the epoch is shorter.
     data = replace(data, labels=data.labels[: batches * workload.BATCH])

@@ -58,6 +58,7 @@ def parameters(scheme: str | None) -> TrainingSlice:
                     "name": "cosine", "warmup_epochs": 0, "milestones": [], "gamma": 0.1,
                 },
                 "crop_padding": 4,
+                "crop_border": "black",
                 "flip": True,
                 "precision": "bf16",
                 "compile": False,
@@ -79,6 +80,4 @@ def our_training(scheme: str | None, count: int) -> tuple[State, Images]:
     where = device()
     slice_ = parameters(scheme)
     state = initial_state(slice_, network(), where)
-    training = slice_.training
-    data = to_device(random_split(count), where, padding=training.crop_padding, flip=training.flip)
-    return state, data
+    return state, to_device(random_split(count), where, slice_.training)

@@ -76,6 +76,7 @@ def make_slice() -> Callable[..., TrainingSlice]:
             "weight_decay": 0.0001,
             "schedule": {"name": "cosine", "warmup_epochs": 0, "milestones": [], "gamma": 0.1},
             "crop_padding": 2,
+            "crop_border": "black",
             "flip": False,
             "precision": "float32",
             "compile": False,

@@ -20,6 +20,7 @@ from clearfilters.params import (
     OBJECT_ANALYSES,
     TRADEOFF_ANALYSES,
     Params,
+    TrainingParams,
     TrainingSlice,
     analyses_of,
     attacks_of,
@@ -278,7 +279,17 @@ def test_an_override_changes_only_its_keys(default_params: Content) -> None:
     expected = copy.deepcopy(default_params["training"])
     expected["lr"] = 0.5
     expected["schedule"]["warmup_epochs"] = 2
-    assert job.training.model_dump() == expected
+    assert job.training == TrainingParams.model_validate(expected)
+
+
+def test_an_experiment_may_have_a_border_of_its_own(default_params: Content) -> None:
+    default_params["training"]["crop_border"] = "reflect"
+    default_params["experiments"]["resnet20-std"]["training"] = {"crop_border": "black"}
+    borders = {
+        job.experiment: job.training.crop_border for job in jobs(load_params(default_params))
+    }
+    assert borders.pop("resnet20-std") == "black"
+    assert set(borders.values()) == {"reflect"}
 
 
 def test_a_learning_rate_changes_the_slices_of_its_experiment_only(default_params: Content) -> None:
@@ -366,14 +377,14 @@ def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
             assert analyses_of(params, job) == FEATURE_ANALYSES
 
 
-# Of the slices of make_slice() and of make_slice(gate=gate_block()), before fine-tuning was there.
+# Of make_slice() and of make_slice(gate=gate_block()), before fine-tuning and borders.
 OLD_HASHES = (
     "3c25cdef2e49a50f5c2da7846979cb2329db8283db716d51208a83439013f340",
     "6e0272e2186a3d07e22b6914239d3c63d0148b71f46f7baa65ff8c9d71757da0",
 )
 
 
-def test_fine_tuning_leaves_the_hashes_of_other_trainings_alone(
+def test_later_keys_leave_the_hashes_of_older_trainings_alone(
     make_slice: Callable[..., TrainingSlice], gate_block: Callable[..., Content]
 ) -> None:
     """Checkpoints are known by these hashes: a new one would have every network trained again."""
@@ -381,8 +392,15 @@ def test_fine_tuning_leaves_the_hashes_of_other_trainings_alone(
     for slice_, expected in zip(slices, OLD_HASHES, strict=True):
         content = slice_.model_dump(by_alias=True)
         assert parameters_hash(content) == expected
-        assert TrainingSlice.model_validate(content) == slice_  # the key may be absent
+        assert TrainingSlice.model_validate(content) == slice_  # the keys may be absent
         assert parameters_hash(json.loads(slice_.model_dump_json(by_alias=True))) == expected
+
+
+def test_another_border_is_another_training(make_slice: Callable[..., TrainingSlice]) -> None:
+    reflected = make_slice(crop_border="reflect").model_dump(by_alias=True)
+    assert reflected["training"]["crop_border"] == "reflect"
+    assert parameters_hash(reflected) not in OLD_HASHES
+    assert TrainingSlice.model_validate(reflected).training.crop_border == "reflect"
 
 
 def test_fine_tuning_reaches_the_slice(default_params: Content) -> None:

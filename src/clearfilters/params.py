@@ -348,6 +348,9 @@ class FineTuneParams(Strict):
     views: Natural
 
 
+Border = Literal["black", "reflect"]  # of an image that is padded for random crops
+
+
 class ScheduleParams(Strict):
     """Learning rate over epochs, times `lr`."""
 
@@ -368,10 +371,19 @@ class TrainingParams(Strict):
     weight_decay: NonNegative
     schedule: ScheduleParams
     crop_padding: Natural
+    crop_border: Border = "black"
     flip: bool
     precision: Literal["bf16", "float32"]
     compile: bool
     evaluate_every: Count
+
+    @model_serializer(mode="wrap")
+    def _without_black_border(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Checkpoints are known by the hash of this, and many are older than the key.
+        content: dict[str, Any] = serialize(self)
+        if self.crop_border == "black":
+            del content["crop_border"]
+        return content
 
 
 class LsgParams(Strict):

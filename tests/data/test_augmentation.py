@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from clearfilters.data.augmentation import pad_images, random_crop_flip
+from clearfilters.params import Border
 
 SIZE, PADDING = 8, 2
 OFFSETS = 2 * PADDING + 1
@@ -21,7 +22,7 @@ def random_images(count: int, height: int = SIZE, width: int = SIZE) -> Tensor:
 def augment(images: Tensor, chosen: Tensor, *, flip: bool, seed: int) -> Tensor:
     """The function under test, on padded images."""
     return random_crop_flip(
-        pad_images(images, PADDING),
+        torch.from_numpy(pad_images(images.numpy(), PADDING, "black")),
         chosen,
         size=SIZE,
         flip=flip,
@@ -74,19 +75,31 @@ def test_rows_columns_and_flips_are_independent() -> None:
 
 
 def test_padding_is_black_on_all_sides() -> None:
-    padded = pad_images(random_images(2), PADDING)
+    images = random_images(2).numpy()
+    padded = pad_images(images, PADDING, "black")
     assert padded.shape == (2, SIZE + 2 * PADDING, SIZE + 2 * PADDING, 3)
-    assert (padded[:, PADDING:-PADDING, PADDING:-PADDING] == random_images(2)).all()
-    inside = padded[:, PADDING:-PADDING, PADDING:-PADDING].sum()
-    assert padded.sum() == inside
+    inside = padded[:, PADDING:-PADDING, PADDING:-PADDING]
+    assert (inside == images).all()
+    assert padded.sum() == inside.sum()
 
 
-def test_no_padding_and_no_flip_changes_nothing() -> None:
+def test_a_reflected_border_mirrors_the_image_at_its_outermost_pixels() -> None:
+    line = np.array([10, 20, 30], dtype=np.uint8)
+    images = np.stack([line, line + 1, line + 2])[None, :, :, None].repeat(3, axis=3)
+    padded = pad_images(images, 2, "reflect")
+    assert padded.dtype == np.uint8
+    columns = [30, 20, 10, 20, 30, 20, 10]
+    expected = [[column + row for column in columns] for row in (2, 1, 0, 1, 2, 1, 0)]
+    for channel in range(3):
+        assert padded[0, :, :, channel].tolist() == expected
+
+
+@pytest.mark.parametrize("border", ["black", "reflect"])
+def test_no_padding_and_no_flip_changes_nothing(border: Border) -> None:
     images = random_images(4)
     chosen = torch.tensor([3, 0, 3])
-    crops = random_crop_flip(
-        pad_images(images, 0), chosen, size=SIZE, flip=False, generator=torch.Generator()
-    )
+    padded = torch.from_numpy(pad_images(images.numpy(), 0, border))
+    crops = random_crop_flip(padded, chosen, size=SIZE, flip=False, generator=torch.Generator())
     assert (crops == images[chosen].permute(0, 3, 1, 2)).all()
 
 

@@ -87,10 +87,8 @@ def published_weights(folder: Path) -> dict[str, Tensor]:
 
 def images(parameters: TrainingSlice, store: Path, split: str = "train") -> inputs.Images:
     """A split, augmented as the slice says if it is the training split."""
-    training = parameters.training
-    padding = training.crop_padding if split == "train" else 0
-    flip = training.flip and split == "train"
-    return inputs.to_device(read_split(store, split), CPU, padding=padding, flip=flip)
+    augmentation = parameters.training if split == "train" else None
+    return inputs.to_device(read_split(store, split), CPU, augmentation)
 
 
 def start(parameters: TrainingSlice, store: Path) -> tuple[loop.State, inputs.Inputs]:

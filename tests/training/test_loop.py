@@ -43,9 +43,7 @@ def epoch(
 ) -> tuple[float, float]:
     """Train one epoch of the training split."""
     training = parameters.training
-    data = inputs.to_device(
-        read_split(store, "train"), CPU, padding=training.crop_padding, flip=training.flip
-    )
+    data = inputs.to_device(read_split(store, "train"), CPU, training)
     return loop.train_epoch(state, data, number, path, training, parameters.gate, parameters.seed)
 
 
@@ -224,7 +222,7 @@ def test_evaluate_is_the_accuracy_of_the_std_path(
     state = start(parameters, digits_store)
     epoch(state, parameters, digits_store, "std")
     split = read_split(digits_store, "test")
-    data = inputs.to_device(split, CPU, padding=0, flip=False)
+    data = inputs.to_device(split, CPU)
     found = loop.evaluate(state.model, data, "float32")
     images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
     answers = state.model.eval()(images).argmax(dim=1).numpy()

@@ -1,13 +1,30 @@
 """Random crop and flip of a whole batch at once, on the device where the images live."""
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from clearfilters.params import Border
 
 
-def pad_images(images: Tensor, padding: int) -> Tensor:
-    """Surround uint8 images (N, H, W, 3) with `padding` black pixels on each side."""
-    return F.pad(images, (0, 0, padding, padding, padding, padding))
+def pad_images(
+    images: npt.NDArray[np.uint8], padding: int, border: Border
+) -> npt.NDArray[np.uint8]:
+    """Surround images (N, H, W, 3) with `padding` pixels on each side.
+
+    Args:
+        images: uint8 images.
+        padding: pixels on each side.
+        border: `black`, or `reflect`: the image mirrored at its outermost pixels.
+
+    Returns:
+        uint8 images (N, H + 2p, W + 2p, 3).
+    """
+    widths = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    if border == "black":
+        return np.pad(images, widths)
+    return np.pad(images, widths, mode="reflect")
 
 
 def random_crop_flip(
@@ -23,7 +40,7 @@ def random_crop_flip(
     One gather per batch; no loop over images.
 
     Args:
-        padded: uint8 images (N, H + 2p, W + 2p, 3) as from `pad_images`.
+        padded: uint8 images (N, H + 2p, W + 2p, 3), those of `pad_images` on the device.
         chosen: indices of the batch's images, (B,).
         size: H = W of the crops.
         flip: whether to mirror each image with probability 1/2.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clearfilters.data.augmentation import pad_images, random_crop_flip
 from clearfilters.data.store import Split
+from clearfilters.params import TrainingParams
 
 EVALUATION_BATCH = 1000  # samples; only memory depends on it
 
@@ -53,14 +54,18 @@ class Images:
             yield images.permute(0, 3, 1, 2).float() / 255, labels
 
 
-def to_device(split: Split, device: torch.device, *, padding: int, flip: bool) -> Images:
-    """Copy a split to the device, padded for random crops."""
-    images = torch.from_numpy(np.array(split.images)).to(device)
+def to_device(
+    split: Split, device: torch.device, augmentation: TrainingParams | None = None
+) -> Images:
+    """Copy a split to the device, padded for random crops; as it is without `augmentation`."""
+    images = np.array(split.images)
+    if augmentation is not None:
+        images = pad_images(images, augmentation.crop_padding, augmentation.crop_border)
     return Images(
-        pad_images(images, padding),
+        torch.from_numpy(images).to(device),
         torch.from_numpy(np.array(split.labels)).to(device),
         size=split.images.shape[1],
-        flip=flip,
+        flip=augmentation is not None and augmentation.flip,
     )
 
 

@@ -241,10 +241,8 @@ def train(
     make_deterministic()
     training, method = parameters.training, parameters.gate
     store = read_meta(store_folder)
-    train_images = to_device(
-        read_split(store_folder, "train"), device, padding=training.crop_padding, flip=training.flip
-    )
-    test_images = to_device(read_split(store_folder, "test"), device, padding=0, flip=False)
+    train_images = to_device(read_split(store_folder, "train"), device, training)
+    test_images = to_device(read_split(store_folder, "test"), device)
     initial_seed = stream(parameters.seed, -1, torch.device("cpu")).initial_seed()
     torch.manual_seed(initial_seed)
     model = build_from_slice(parameters, store)
