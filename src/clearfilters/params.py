@@ -34,6 +34,7 @@ Density = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Border = Literal["black", "reflect"]  # of an image that is padded for random crops
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -346,9 +347,6 @@ class FineTuneParams(Strict):
     trained_blocks: Natural
     gate_path_lr: Positive
     views: Natural
-
-
-Border = Literal["black", "reflect"]  # of an image that is padded for random crops
 
 
 class ScheduleParams(Strict):

@@ -58,9 +58,10 @@ def to_device(
     split: Split, device: torch.device, augmentation: TrainingParams | None = None
 ) -> Images:
     """Copy a split to the device, padded for random crops; as it is without `augmentation`."""
-    images = np.array(split.images)
-    if augmentation is not None:
-        images = pad_images(images, augmentation.crop_padding, augmentation.crop_border)
+    if augmentation is None:
+        images = np.array(split.images)
+    else:
+        images = pad_images(split.images, augmentation.crop_padding, augmentation.crop_border)
     return Images(
         torch.from_numpy(images).to(device),
         torch.from_numpy(np.array(split.labels)).to(device),
