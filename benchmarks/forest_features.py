@@ -13,7 +13,8 @@ from torch import Tensor
 from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
-from clearfilters.attacks.adversarial import as_network_input, respond
+from clearfilters.attacks.adversarial import respond
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.models.registry import Classifier
 
 REQUIRED = 5.0
@@ -37,7 +38,7 @@ def run(repeats: int, count: int) -> Row:
     where = workload.device()
     model = workload.network().eval().requires_grad_(False)
     model.to(where).to(memory_format=torch.channels_last)
-    images = as_network_input(workload.random_split(count).images)
+    images = as_network_input(torch.from_numpy(workload.random_split(count).images))
     layers = len(model.parts.activations)
     timed = cycle(range(layers))
 

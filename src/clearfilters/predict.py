@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from clearfilters.artifacts import atomic_path
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.training.checkpoint import load_checkpoint
@@ -85,7 +86,7 @@ def read_image(path: Path) -> Image.Image:
 def network_input(image: Image.Image, size: int) -> Tensor:
     """The image resized to (1, 3, size, size), in [0, 1]."""
     resized = image.resize((size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None].float() / 255
+    return as_network_input(torch.from_numpy(np.array(resized))[None])
 
 
 def _deciding_filters(

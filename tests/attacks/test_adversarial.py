@@ -11,11 +11,11 @@ import torch
 
 from clearfilters.artifacts import parameters_hash, read_json
 from clearfilters.attacks.adversarial import (
-    as_network_input,
     draw_images,
     draw_targets,
     record_adversarial,
 )
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import TrainingSlice
@@ -40,7 +40,9 @@ def checkpoint(tmp_path: Path, digits_store: Path, make_slice: Build) -> Path:
     torch.manual_seed(0)
     model = build_from_slice(make_slice(), meta).eval()
     with torch.no_grad():
-        images = as_network_input(np.array(read_split(digits_store, "test").images))
+        images = as_network_input(
+            torch.from_numpy(np.array(read_split(digits_store, "test").images))
+        )
         model.head.bias -= model(images).mean(dim=0)
     folder = tmp_path / "checkpoint"
     save_checkpoint(folder, model, None, [], make_slice(), meta, CPU)

@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.models.registry import Classifier
 
 
@@ -92,7 +93,7 @@ def gradmap_iou(
         part = slice(start, start + batch_size)
         pixels = torch.from_numpy(np.array(images[part])).to(device)
         asked = torch.from_numpy(np.array(filters[part])).to(device)
-        gradients = gradient_maps(model, pixels.permute(0, 3, 1, 2).float() / 255, asked)
+        gradients = gradient_maps(model, as_network_input(pixels), asked)
         selected = segment(gradients, blur_sigma, threshold)
         objects = torch.from_numpy(np.array(masks[part])).to(device)[:, None]
         shared = (selected & objects).sum(dim=(2, 3))

@@ -13,6 +13,7 @@ from torch import Tensor
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.attacks.white_box import attack_images
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import SPLITS, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
@@ -142,11 +143,6 @@ def choose_images(store: Path, parameters: AdversarialSlice, classes: list[str])
     return AttackedImages(*(np.concatenate(part) for part in (split, index, label, target, pixels)))
 
 
-def as_network_input(pixels: npt.NDArray[np.uint8]) -> Tensor:
-    """Uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-
-
 @torch.no_grad()
 def respond(model: Classifier, images: Tensor, batch_size: int) -> Responses:
     """One forward pass of a network in eval mode over images, in padded batches, on its device.
@@ -236,7 +232,7 @@ def record_adversarial(
     model.to(device).to(memory_format=torch.channels_last)
     images = choose_images(store, parameters, meta["classes"])
     batch_size = parameters.sampling.batch_size
-    clean = as_network_input(images.pixels)
+    clean = as_network_input(torch.from_numpy(images.pixels))
     adversarial = attack_images(
         fast,
         clean,

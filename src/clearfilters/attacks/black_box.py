@@ -15,6 +15,7 @@ from clearfilters.analysis.recording import write_measurement
 from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints, Outcome, ask
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
@@ -178,7 +179,7 @@ def black_box_values(outcome: Outcome, labels: Ints, classes: list[str]) -> dict
 def _pixels(split: Split, chosen: Ints, device: torch.device) -> Tensor:
     """Float32 (n, 3, H, W) in [0, 1]."""
     pixels = torch.from_numpy(np.array(split.images[chosen])).to(device)
-    return (pixels.permute(0, 3, 1, 2).float() / 255).contiguous()
+    return as_network_input(pixels).contiguous()
 
 
 def _predict(model: nn.Module, split: Split, batch_size: int, device: torch.device) -> Ints:

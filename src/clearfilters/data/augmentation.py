@@ -1,4 +1,4 @@
-"""Random crop and flip of a whole batch at once, on the device where the images live."""
+"""Images as networks take them; random crop and flip of a whole batch, on the images' device."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,6 +6,11 @@ import torch
 from torch import Tensor
 
 from clearfilters.params import Border
+
+
+def as_network_input(images: Tensor) -> Tensor:
+    """Uint8 (N, H, W, 3) -> float32 (N, 3, H, W) in [0, 1], channels last in memory."""
+    return images.permute(0, 3, 1, 2).float() / 255
 
 
 def pad_images(

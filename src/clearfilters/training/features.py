@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import SPLITS, read_split
 from clearfilters.models.registry import Classifier
 from clearfilters.params import FeaturesParams
@@ -24,7 +25,7 @@ def pooled_and_logits(
     pooled = []
     for start in range(0, len(images), batch_size):
         batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-        pooled.append(model.pooled(batch.permute(0, 3, 1, 2).float() / 255).cpu())
+        pooled.append(model.pooled(as_network_input(batch)).cpu())
     features = torch.cat(pooled)
     return features, model.head.cpu()(features)
 

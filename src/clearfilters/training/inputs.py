@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clearfilters.data.augmentation import pad_images, random_crop_flip
+from clearfilters.data.augmentation import as_network_input, pad_images, random_crop_flip
 from clearfilters.data.store import Split
 from clearfilters.params import TrainingParams
 
@@ -51,7 +51,7 @@ class Images:
         for images, labels in zip(
             self.images.split(EVALUATION_BATCH), self.labels.split(EVALUATION_BATCH), strict=True
         ):
-            yield images.permute(0, 3, 1, 2).float() / 255, labels
+            yield as_network_input(images), labels
 
 
 def to_device(

@@ -22,6 +22,7 @@ from clearfilters.analysis.localization import (
     top_values_iou,
 )
 from clearfilters.analysis.recording import write_measurement
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
@@ -39,7 +40,7 @@ def feature_maps(
     found = []
     for start in range(0, len(images), batch_size):
         batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
-        maps = model.feature_maps(batch.permute(0, 3, 1, 2).float() / 255)
+        maps = model.feature_maps(as_network_input(batch))
         found.append(maps.float().cpu().contiguous().numpy())
     return np.concatenate(found)
 
