@@ -17,6 +17,7 @@ from benchmarks.timing import interleaved, median_ratio
 from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.models.folding import folded
 from clearfilters.params import LocalSearchParams, OnePixelParams
 
@@ -29,8 +30,8 @@ REQUIRED_ONE_PIXEL, REQUIRED_LOCAL_SEARCH = 1.5, 5.0
 def _attacked(count: int, where: torch.device) -> tuple[nn.Module, Tensor, Ints]:
     """A network, random images and its answers to them."""
     model = workload.network().eval().requires_grad_(False).to(where)
-    pixels = torch.from_numpy(workload.random_split(count).images).permute(0, 3, 1, 2)
-    images = (pixels.float() / 255).contiguous().to(where)
+    pixels = torch.from_numpy(workload.random_split(count).images)
+    images = as_network_input(pixels).contiguous().to(where)
     return model, images, model(images).argmax(dim=1).cpu().numpy()
 
 

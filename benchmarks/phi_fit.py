@@ -16,6 +16,7 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from clearfilters.analysis.phi import GateCrossEntropy, fit_gate
+from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split
 from clearfilters.methods.gate import gated_logits, lsg_sparsity, project_
 from clearfilters.models.registry import Classifier
@@ -46,7 +47,7 @@ def _from_features(model: Classifier, split: Split, where: torch.device) -> int:
 def _pass_through_network(model: Classifier, images: Tensor, labels: Tensor, gate: Tensor) -> None:
     gate.grad = None
     for chosen in torch.arange(len(labels), device=labels.device).split(workload.BATCH):
-        pooled = model.pooled(images[chosen].permute(0, 3, 1, 2).float() / 255)
+        pooled = model.pooled(as_network_input(images[chosen]))
         logits = gated_logits(pooled, gate, labels[chosen], model.head)
         (F.cross_entropy(logits, labels[chosen], reduction="sum") / len(labels)).backward()
     (A * lsg_sparsity(gate, S_DENSITY * gate.numel())).backward()
