@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,10 @@ def test_the_default_parameters_are_valid(default_params: Content) -> None:
         ("attacks.seeds", [0, 0]),
         ("attacks.seeds", []),
         ("training.lr", -0.1),
+        ("training.lr", math.inf),
+        ("run.tradeoff.a", []),
+        ("run.tradeoff.lambdas", [0.1, 0.1]),
+        ("experiments.resnet20-joint.seeds", []),
         ("training.momentum", 1.0),
         ("training.batch_size", 0),
         ("training.precision", "float16"),
@@ -123,6 +128,12 @@ def test_gate_phases_lie_below_the_period(default_params: Content) -> None:
     path = {"scheme": "alternating", "period": 3, "gate_phases": [3], "warmup_epochs": 0}
     default_params["experiments"]["resnet20-lsg"]["gate"]["path"] = path
     with pytest.raises(ClearfiltersError, match="gate_phases"):
+        load_params(default_params)
+
+
+def test_two_experiments_cannot_share_a_label(default_params: Content) -> None:
+    _set(default_params, "experiments.resnet20-csg.label", "ResNet20 STD")
+    with pytest.raises(ClearfiltersError, match=r"resnet20-csg\.label: `ResNet20 STD`"):
         load_params(default_params)
 
 

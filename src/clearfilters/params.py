@@ -7,7 +7,7 @@ Where raw data lies, how many threads compute and which device is used are in no
 shape results beyond rounding, and each measurement records the device it was made on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
@@ -39,9 +39,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Strict(BaseModel):
-    """Unknown keys are errors; values are not converted; instances do not change."""
+    """Unknown keys and infinite numbers are errors; values are not converted or changed later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class DigitsParams(Strict):
@@ -463,6 +463,12 @@ class ExperimentParams(Strict):
     training: dict[str, Any] = {}
     seeds: list[Natural] | None = None
 
+    @model_validator(mode="after")
+    def _seeds_each_once(self) -> "ExperimentParams":
+        if self.seeds is not None:
+            _check_each_once("seeds", self.seeds)
+        return self
+
 
 class TradeoffParams(Strict):
     """Short runs over a grid of lambda and a, each a copy of `base` otherwise."""
@@ -472,6 +478,12 @@ class TradeoffParams(Strict):
     a: list[NonNegative]
     seeds: list[Natural]
     training: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "TradeoffParams":
+        for name in ("lambdas", "a", "seeds"):
+            _check_each_once(name, getattr(self, name))
+        return self
 
 
 class FeaturesParams(Strict):
@@ -718,8 +730,14 @@ class ClaimsParams(Strict):
     dominant_rows: Density
     correlation_threshold: Density
     half_ratio: Density
+    much_lower_ratio: Density
     filter_share: Density
     filter_share_margin: NonNegative
+
+
+def _check_each_once(name: str, values: Sequence[Any]) -> None:
+    if not values or len(set(values)) != len(values):
+        raise ValueError(f"{name} {values} must not be empty and must name each entry once")
 
 
 class RunParams(Strict):
@@ -734,9 +752,8 @@ class RunParams(Strict):
 
     @model_validator(mode="after")
     def _each_once(self) -> "RunParams":
-        for values in (self.datasets, self.experiments, self.seeds):
-            if not values or len(set(values)) != len(values):
-                raise ValueError(f"{values} must not be empty and must name each entry once")
+        for name in ("datasets", "experiments", "seeds"):
+            _check_each_once(name, getattr(self, name))
         if len(set(self.localized)) != len(self.localized):
             raise ValueError(f"localized {self.localized} must name each entry once")
         return self
@@ -829,7 +846,7 @@ def load_params(content: Mapping[str, Any], source: str = "params.yaml") -> Para
         params = Params.model_validate(dict(content))
         for name in params.run.datasets:
             data_params(params, name)
-        jobs(params)
+        check_labels(params)
         check_localized(params)
         check_attacks(params)
     except ValidationError as error:
@@ -1023,6 +1040,22 @@ def filters_per_class(params: Params, network: str) -> int:
             f"add `{network}: m`, at most the filters of its last convolution"
         )
     return given[network]
+
+
+def check_labels(params: Params) -> None:
+    """Refuse two experiments of a run with one label: their rows of a table would be one.
+
+    Raises:
+        ClearfiltersError: naming the label and the experiments.
+    """
+    experiments: dict[str, str] = {}
+    for job in jobs(params):
+        other = experiments.setdefault(job.label, job.experiment)
+        if other != job.experiment:
+            raise ClearfiltersError(
+                f"params.yaml: experiments.{job.experiment}.label: `{job.label}` is the label of "
+                f"`{other}`, too; give each its own"
+            )
 
 
 def check_localized(params: Params) -> None:

@@ -8,9 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from torchvision.datasets import CIFAR10
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from clearfilters.data import archives, cub, voc_parts
+from clearfilters.data import archives, cifar, cub, voc_parts
 from clearfilters.data.archives import ARCHIVES, Archive, download, extract, fetch
 from clearfilters.errors import ClearfiltersError
 
@@ -183,6 +184,15 @@ def test_an_archive_without_the_wanted_folder(
     assert below(tmp_path / "raw") == {"Set"}
 
 
+def test_cifar10_is_the_archive_that_torchvision_knows() -> None:
+    found = ARCHIVES["cifar-10-batches-py"]
+    assert (found.url, found.md5, found.inner) == (
+        CIFAR10.url,
+        CIFAR10.tgz_md5,
+        CIFAR10.base_folder,
+    )
+
+
 def test_voc_is_the_archive_that_torchvision_knows() -> None:
     expected = DATASET_YEAR_DICT["2010"]
     found = ARCHIVES["VOC2010"]
@@ -194,4 +204,5 @@ def test_readers_look_for_what_comes_last() -> None:
     assert {name: archive.last for name, archive in ARCHIVES.items()} == {
         voc_parts.FOLDER: voc_parts.IMAGES,
         cub.FOLDER: cub.IMAGES,
+        cifar.FOLDER: cifar.LAST,
     }

@@ -3,6 +3,8 @@
 import hashlib
 import pickle
 import sys
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from clearfilters.data import cifar
+from clearfilters.data import archives, cifar
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
@@ -19,6 +21,7 @@ from clearfilters.params import Cifar10Params
 PER_BATCH = 6
 NAMES = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]
 DATA = Cifar10Params(format="cifar10", note="", verify=False)
+VERIFIED = Cifar10Params(format="cifar10", note="", verify=True)
 
 
 def official(images: npt.NDArray[np.uint8], labels: list[int]) -> dict[bytes, Any]:
@@ -166,8 +169,7 @@ def test_a_pickle_that_is_no_batch(raw: Path, tmp_path: Path, content: Any) -> N
 
 
 def test_a_wrong_checksum(raw: Path, tmp_path: Path) -> None:
-    verified = Cifar10Params(format="cifar10", note="", verify=True)
-    message = refused(raw, tmp_path / "store", verified)
+    message = refused(raw, tmp_path / "store", VERIFIED)
     path = batch(raw, "data_batch_1")
     assert str(path) in message
     assert hashlib.md5(path.read_bytes()).hexdigest() in message
@@ -177,8 +179,7 @@ def test_a_wrong_checksum(raw: Path, tmp_path: Path) -> None:
 def test_a_right_checksum(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     published = [(name, hashlib.md5(batch(raw, name).read_bytes()).hexdigest()) for name in NAMES]
     monkeypatch.setattr(cifar, "BATCHES", {"train": published[:5], "test": published[5:]})
-    verified = Cifar10Params(format="cifar10", note="", verify=True)
-    prepare(verified, raw, tmp_path / "store", download=False)
+    prepare(VERIFIED, raw, tmp_path / "store", download=False)
     assert read_meta(tmp_path / "store").verified is True
 
 
@@ -189,3 +190,40 @@ def test_a_missing_batch(raw: Path, tmp_path: Path) -> None:
 
 def test_no_folder_and_no_download(tmp_path: Path) -> None:
     assert "cifar-10-batches-py" in refused(tmp_path / "nowhere", tmp_path / "store")
+
+
+@pytest.fixture
+def published(raw: Path, monkeypatch: pytest.MonkeyPatch) -> archives.Archive:
+    """The batches of `raw` as the official archive, with their checksums."""
+    checksums = [[name, hashlib.md5(batch(raw, name).read_bytes()).hexdigest()] for name in NAMES]
+    monkeypatch.setattr(cifar, "BATCHES", {"train": checksums[:5], "test": checksums[5:]})
+    path = raw / "archive.tar.gz"
+    with tarfile.open(path, "w:gz") as file:
+        file.add(raw / cifar.FOLDER, cifar.FOLDER)
+    md5 = hashlib.md5(path.read_bytes()).hexdigest()
+    official = replace(archives.ARCHIVES[cifar.FOLDER], url=path.as_uri(), md5=md5)
+    monkeypatch.setitem(archives.ARCHIVES, cifar.FOLDER, official)
+    return official
+
+
+def test_the_official_archive_is_fetched(published: archives.Archive, tmp_path: Path) -> None:
+    prepare(VERIFIED, tmp_path / "fetched", tmp_path / "store", download=True)
+    assert len(read_split(tmp_path / "store", "train").images) == 5 * PER_BATCH
+    assert read_meta(tmp_path / "store").verified
+
+
+def test_another_archive_than_the_published_one(
+    published: archives.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(published, md5="0" * 32)
+    monkeypatch.setitem(archives.ARCHIVES, cifar.FOLDER, other)
+    with pytest.raises(ClearfiltersError, match="the published one is 000"):
+        prepare(VERIFIED, tmp_path / "fetched", tmp_path / "store", download=True)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.usefixtures("published")
+def test_a_copy_is_never_replaced_by_the_official_archive(tmp_path: Path) -> None:
+    with pytest.raises(ClearfiltersError, match=cifar.FOLDER):
+        prepare(DATA, tmp_path / "fetched", tmp_path / "store", download=True)
+    assert not (tmp_path / "fetched").exists() and not (tmp_path / "store").exists()

@@ -47,6 +47,7 @@ CLAIM_PARAMETERS = {
     "dominant_rows": 0.8,
     "correlation_threshold": 0.3,
     "half_ratio": 0.7,
+    "much_lower_ratio": 0.5,
     "filter_share": 0.1,
     "filter_share_margin": 0.03,
 }

@@ -170,8 +170,8 @@ def test_margins_come_from_the_parameters(run: SyntheticRun, tmp_path: Path) -> 
 def test_sparse_accurate_and_free_of_leakage(full_run: SyntheticRun, tmp_path: Path) -> None:
     line = written(full_run, tmp_path)["ours_sparse_accurate_leakage_free"]
     assert line["verdict"] == "reproduced"
-    # 6 methods and 4 settings on ResNet20, AlexNet's fixed gate; only the negatives do not leak.
-    assert line["note"].startswith("1 of 11 settings: ResNet20 negatives.")
+    # 5 methods that learn a gate and 4 settings; only the negatives do not leak.
+    assert line["note"].startswith("1 of 9 settings: ResNet20 negatives.")
     # Other-class images: 0.03 - 0.01 and 0.032 - 0.01.
     assert float(line["left_mean"]) == pytest.approx(0.021)
 
@@ -181,7 +181,7 @@ def test_no_setting_free_of_leakage(run: SyntheticRun, tmp_path: Path) -> None:
     run.index = [entry for entry in run.index if entry.get("role") != "negatives"]
     claims = written(run, tmp_path)
     line = claims["ours_sparse_accurate_leakage_free"]
-    assert line["verdict"] == "not reproduced" and "0 of 10 settings: none" in line["note"]
+    assert line["verdict"] == "not reproduced" and "0 of 8 settings: none" in line["note"]
     assert claims["ours_sparse_accurate"]["verdict"] == "reproduced"
     assert claims["ours_negatives_leak_less"]["verdict"] == "not run"
     assert claims["ours_leakage_free:resnet20-lsg"]["verdict"] == "not reproduced"

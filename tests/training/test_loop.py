@@ -115,6 +115,36 @@ def test_a_fixed_gate_must_fit(digits_store: Path, make_slice: Build, gate_block
         start(parameters, digits_store)
 
 
+@pytest.mark.parametrize(
+    ("objective", "key"),
+    [
+        ({"name": "lsg", "lambda": 0.1, "a": 0.1, "s_density": 0.09}, "s_density: 0.09"),
+        (
+            {"name": "csg", "lambda1": 0.1, "lambda2": 0.1, "g_density": 0.05, "psi": "l1"},
+            "g_density: 0.05",
+        ),
+    ],
+)
+def test_a_gate_cannot_be_sparser_than_one_class_per_filter(
+    tmp_path: Path,
+    digits_store: Path,
+    make_slice: Build,
+    gate_block: Block,
+    objective: dict[str, Any],
+    key: str,
+) -> None:
+    with pytest.raises(ClearfiltersError, match=f"{key} given.* below 0.1,"):
+        run(make_slice(gate=gate_block(objective=objective)), digits_store, tmp_path / "out")
+
+
+def test_a_gate_that_no_epoch_would_train(
+    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block
+) -> None:
+    path = {"scheme": "alternating", "period": 3, "gate_phases": [2], "warmup_epochs": 0}
+    with pytest.raises(ClearfiltersError, match="none of 2 epochs trains the gate path"):
+        run(make_slice(epochs=2, gate=gate_block(path=path)), digits_store, tmp_path / "out")
+
+
 def one_step(
     parameters: TrainingSlice, store: Path, path: gates.Path
 ) -> tuple[dict[str, np.ndarray], loop.State]:

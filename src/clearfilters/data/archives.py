@@ -39,6 +39,12 @@ class Archive:
 # By the folder below raw.root that the wanted content goes to. URL and MD5 as torchvision has them,
 # for CUB as its publisher has them.
 ARCHIVES: dict[str, Archive] = {
+    "cifar-10-batches-py": Archive(
+        url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        md5="c58f30108f718f92721af3b95e74349a",
+        inner="cifar-10-batches-py",
+        last="test_batch",
+    ),
     "VOC2010": Archive(
         url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar",
         md5="da459979d0c395079b5c75ee67908abb",

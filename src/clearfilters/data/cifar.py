@@ -10,6 +10,7 @@ import numpy as np
 from torchvision.datasets import CIFAR10
 
 from clearfilters.artifacts import file_sha256
+from clearfilters.data.archives import fetch
 from clearfilters.data.store import RawData, Split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import Cifar10Params
@@ -20,6 +21,7 @@ CLASSES = [
 ]  # fmt: skip
 # (file, published MD5) of each batch.
 BATCHES = {"train": CIFAR10.train_list, "test": CIFAR10.test_list}
+LAST = "test_batch"
 
 # All that the published batches, or NumPy arrays written by Python 2 or 3, need to load.
 ALLOWED_GLOBALS = {
@@ -58,8 +60,8 @@ def read_batch(path: Path) -> Split:
         content = path.read_bytes()
     except OSError as error:
         raise ClearfiltersError(
-            f"{path}: {error.strerror}; put CIFAR-10's `{FOLDER}` there, or leave `raw.download` "
-            "on to fetch it"
+            f"{path}: {error.strerror}; put CIFAR-10's `{FOLDER}` there (with `verify` and "
+            "`raw.download` on, the official one is fetched)"
         ) from None
     try:
         batch = RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
@@ -93,21 +95,6 @@ def check_md5(path: Path, expected: str) -> None:
         )
 
 
-def fetch(root: Path) -> None:
-    """Download and unpack the official archive below `root`; torchvision checks its MD5.
-
-    Raises:
-        ClearfiltersError: if that fails.
-    """
-    try:
-        CIFAR10(str(root), download=True)
-    except Exception as error:  # network, disk and checksum errors alike
-        raise ClearfiltersError(
-            f"{root / FOLDER}: not there, and the download failed ({error}); put the official "
-            f"`{FOLDER}` folder there by hand"
-        ) from None
-
-
 def read_raw(data: Cifar10Params, raw: Path, out: Path, *, download: bool) -> RawData:
     """CIFAR-10 below the folder `raw`, for the processed store; errors as `read_cifar10`."""
     splits, sha256 = read_cifar10(raw, verify=data.verify, download=download)
@@ -128,17 +115,18 @@ def read_cifar10(
     Args:
         root: the folder that holds `cifar-10-batches-py`.
         verify: compare each batch with its published MD5.
-        download: fetch the archive if the folder is absent.
+        download: fetch the official archive if the batches are absent; never where `verify` is
+            off, since those are other images.
 
     Returns:
         The splits, and the SHA-256 of each raw file.
 
     Raises:
-        ClearfiltersError: see `read_batch`, `check_md5` and `fetch`.
+        ClearfiltersError: see `read_batch`, `check_md5` and `archives.fetch`.
     """
     folder = root / FOLDER
-    if download and not folder.exists():
-        fetch(root)
+    if download and verify and not (folder / LAST).exists():
+        fetch(FOLDER, root)
     splits, sha256 = {}, {}
     for split, batches in BATCHES.items():
         parts = []

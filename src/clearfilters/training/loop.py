@@ -24,7 +24,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
 from clearfilters.models.pretrained import load_pretrained
 from clearfilters.models.registry import Classifier
-from clearfilters.params import GateParams, TrainingParams, TrainingSlice
+from clearfilters.params import CsgParams, GateParams, LsgParams, TrainingParams, TrainingSlice
 from clearfilters.training.checkpoint import (
     build_from_slice,
     load_resume_state,
@@ -241,6 +241,7 @@ def train(
     make_deterministic()
     training, method = parameters.training, parameters.gate
     store = read_meta(store_folder)
+    check_gate(method, len(store.classes), training.epochs)
     train_images = to_device(read_split(store_folder, "train"), device, training)
     test_images = to_device(read_split(store_folder, "test"), device)
     initial_seed = stream(parameters.seed, -1, torch.device("cpu")).initial_seed()
@@ -286,6 +287,37 @@ def train(
         out, model, state.gate, state.history, parameters, store, device, pretrained=pretrained
     )
     resume.unlink(missing_ok=True)
+
+
+def check_gate(method: GateParams | None, num_classes: int, epochs: int) -> None:
+    """Refuse a gate that no epoch would train, or that should become sparser than it can.
+
+    Args:
+        method: the gate experiment, if it is one.
+        num_classes: C.
+        epochs: of the training.
+
+    Raises:
+        ClearfiltersError: if every epoch trains the STD path, or a weighted sparsity term aims
+            below density 1/C: s, g >= K (LSG Eq. 2, CSG appendix A).
+    """
+    if method is None:
+        return
+    if all(path_of(epoch, method) == "std" for epoch in range(epochs)):
+        raise ClearfiltersError(
+            f"gate.path: none of {epochs} epochs trains the gate path ({method.path}); raise "
+            "training.epochs, or correct gate.path"
+        )
+    match method.objective:
+        case LsgParams(a=weight, s_density=density):
+            key = "s_density"
+        case CsgParams(lambda2=weight, g_density=density):
+            key = "g_density"
+    if method.fixed is None and weight > 0 and density < 1 / num_classes:
+        raise ClearfiltersError(
+            f"gate.objective.{key}: {density:g} given, but with {num_classes} classes no gate has "
+            f"a density below {1 / num_classes:.4g}, as each column holds a 1; raise it"
+        )
 
 
 def path_of(epoch: int, method: GateParams | None) -> gates.Path:

@@ -40,6 +40,7 @@ class ClaimParameters:
             rows have their maximum on the diagonal.
         correlation_threshold: filters are correlated above it (figure 7 e).
         half_ratio: "about half" is at most this ratio.
+        much_lower_ratio: "much lower" is at most this ratio.
         filter_share: the published share of filters of each class, and of shared ones.
         filter_share_margin: deviation from it that still counts as about equal.
     """
@@ -54,6 +55,7 @@ class ClaimParameters:
     dominant_rows: float
     correlation_threshold: float
     half_ratio: float
+    much_lower_ratio: float
     filter_share: float
     filter_share_margin: float
 
