@@ -137,6 +137,33 @@ def test_two_experiments_cannot_share_a_label(default_params: Content) -> None:
         load_params(default_params)
 
 
+@pytest.mark.parametrize(
+    ("experiment", "role"),
+    [
+        ("resnet20-std", "lsg"),
+        ("resnet20-lsg", "std"),
+        ("resnet20-lsg", "csg"),
+        ("resnet20-csg", "dense"),
+        ("resnet20-lsg", "joint"),
+        ("resnet20-lsg", "fixed"),
+        ("resnet20-csg", "negatives"),
+        ("resnet20-lsg", "tradeoff"),
+    ],
+)
+def test_a_role_fits_the_gate(default_params: Content, experiment: str, role: str) -> None:
+    _set(default_params, f"experiments.{experiment}.role", role)
+    with pytest.raises(ClearfiltersError, match=f"{experiment}: .*role {role} does not fit"):
+        load_params(default_params)
+
+
+def test_the_tradeoff_overrides_single_keys_of_its_base(default_params: Content) -> None:
+    schedule = {"name": "multistep", "milestones": [2]}
+    _set(default_params, "experiments.resnet20-lsg.training", {"schedule": schedule})
+    _set(default_params, "run.tradeoff.training", {"schedule": {"gamma": 0.3}})
+    found = next(job for job in jobs(load_params(default_params)) if job.role == "tradeoff")
+    assert found.training.schedule.milestones == [2] and found.training.schedule.gamma == 0.3
+
+
 def test_an_override_of_an_experiment_is_validated(default_params: Content) -> None:
     override = {"learning_rate": 0.1, "flip": True}
     default_params["experiments"]["alexnet-std"]["training"] = override

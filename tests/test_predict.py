@@ -213,7 +213,7 @@ def test_unreadable_images(tmp_path: Path, picture: Path) -> None:
         read_image(tmp_path / "missing.png")
     deep = tmp_path / "deep.png"
     Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(deep)
-    with pytest.raises(ClearfiltersError, match=r"deep\.png: an image of mode I;16"):
+    with pytest.raises(ClearfiltersError, match=r"deep\.png: cannot be read .*\(mode I;16"):
         read_image(deep)
 
 
@@ -233,6 +233,14 @@ def test_two_images_of_one_name_need_two_folders(
     with pytest.raises(ClearfiltersError, match="would overwrite"):
         run([picture, tmp_path / "other" / "picture.png"], checkpoint, tmp_path / "out", 3, 0.5)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_folder_for_pictures_is_no_file(
+    checkpoint: Path, picture: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out.png").touch()
+    with pytest.raises(ClearfiltersError, match=r"--out .*out\.png: a file"):
+        run([picture], checkpoint, tmp_path / "out.png", 3, 0.5)
 
 
 @pytest.mark.parametrize(

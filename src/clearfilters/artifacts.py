@@ -4,11 +4,16 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from clearfilters.errors import ClearfiltersError
 
@@ -97,3 +102,32 @@ def read_measurement(path: Path, expected_hash: str | None = None) -> Measuremen
             "parameters in params.yaml"
         )
     return measurement
+
+
+def read_arrays(
+    path: Path, required: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of a .npz file by name; nothing is unpickled.
+
+    Args:
+        path: the file.
+        required: names that it must have.
+        optional: names to read if it has them.
+
+    Raises:
+        ClearfiltersError: if the file is missing, damaged, or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = [*required, *(name for name in optional if name in archive)]
+            return {name: archive[name] for name in names}
+    except FileNotFoundError:
+        raise ClearfiltersError(f"{path}: no such file; run the step that makes it") from None
+    except KeyError:
+        raise ClearfiltersError(
+            f"{path}: arrays {', '.join(required)} expected; delete it and make it again"
+        ) from None
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ClearfiltersError(
+            f"{path}: damaged or not a .npz file ({error}); delete it and make it again"
+        ) from None

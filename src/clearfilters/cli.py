@@ -44,19 +44,19 @@ def _record_data(args: Arguments) -> None:
 
 
 def _train(args: Arguments) -> None:
-    from clearfilters.params import parse_training_slice
+    from clearfilters.params import TrainingSlice, parse
     from clearfilters.training.loop import train
 
-    parameters = parse_training_slice(args.parameters)
+    parameters = parse(TrainingSlice, args.parameters)
     device = _device(args.device)
     train(parameters, args.data, args.out, args.resume, device, raw=args.raw)
 
 
 def _features(args: Arguments) -> None:
-    from clearfilters.params import FeaturesParams
+    from clearfilters.params import FeaturesParams, parse
     from clearfilters.training.features import record_features
 
-    params = FeaturesParams.model_validate(args.parameters["features"])
+    params = parse(FeaturesParams, args.parameters, "features")
     record_features(
         args.checkpoint, args.data, params, args.parameters, args.out, _device(args.device)
     )
@@ -144,10 +144,10 @@ def _figure(args: Arguments) -> None:
 
 
 def _contact_sheet(args: Arguments) -> None:
-    from clearfilters.params import parse_contact_sheet_slice
+    from clearfilters.params import ContactSheetSlice, parse
     from clearfilters.reporting.contact_sheet import write_contact_sheet
 
-    write_contact_sheet(parse_contact_sheet_slice(args.parameters), args.out)
+    write_contact_sheet(parse(ContactSheetSlice, args.parameters), args.out)
 
 
 def _claims(args: Arguments) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +34,8 @@ Density = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+T = TypeVar("T")
+Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 Border = Literal["black", "reflect"]  # of an image that is padded for random crops
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -92,18 +94,41 @@ class VocPartsParams(ObjectCropParams):
 
 
 class StyleParams(Strict):
-    """How varied and how hard rendered images are: the fields of `data.animals.style.Style`."""
+    """How varied and how hard rendered images are. Shares are probabilities in [0, 1].
 
-    image_size: Count
-    object_scale: Annotated[list[float], Field(min_length=2, max_length=2)]
+    Attributes:
+        image_size: longer side of an image in pixels.
+        object_scale: least and greatest longer side of an animal's box, as a share of the image's
+            shorter side.
+        clutter: shapes behind the animals, on average.
+        second_share: images with a second animal of another class (VOC layout only).
+        border_share: animals that the border cuts.
+        occluder_share: images with grass or branches in front.
+        visible_share: least share of an animal that others in front leave visible.
+        exposure: least and greatest factor on all brightness.
+        blur: greatest radius of the lens's blur in pixels.
+        noise: greatest standard deviation of the sensor's noise, of brightness in [0, 1].
+    """
+
+    # In smaller images, or at a smaller scale, an animal could cover no pixel.
+    image_size: Annotated[int, Field(ge=32)]
+    object_scale: Range
     clutter: Natural
     second_share: Share
     border_share: Share
     occluder_share: Share
     visible_share: Share
-    exposure: Annotated[list[float], Field(min_length=2, max_length=2)]
+    exposure: Range
     blur: NonNegative
     noise: NonNegative
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "StyleParams":
+        for name, least in (("object_scale", 0.2), ("exposure", 0.0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high:
+                raise ValueError(f"{name} [{low}, {high}] must rise, from {least} at least")
+        return self
 
 
 class RenderingParams(Strict):
@@ -448,6 +473,24 @@ class GateParams(Strict):
 Role = Literal["std", "lsg", "csg", "dense", "joint", "fixed", "negatives", "tradeoff"]
 
 
+def _fits_role(gate: GateParams | None, role: Role) -> bool:
+    """Whether tables and claims may take an experiment with this gate for what `role` says."""
+    if gate is None or role == "std":
+        return gate is None and role == "std"
+    match role:
+        case "lsg" | "dense":
+            return isinstance(gate.objective, LsgParams)
+        case "csg":
+            return isinstance(gate.objective, CsgParams)
+        case "joint":
+            return gate.path.scheme == "joint"
+        case "fixed":
+            return gate.fixed is not None
+        case "negatives":
+            return gate.negative_weight > 0
+    return False  # `tradeoff` is for the grid of run.tradeoff
+
+
 class ExperimentParams(Strict):
     """One row of the tables: a network trained in one way.
 
@@ -467,6 +510,16 @@ class ExperimentParams(Strict):
     def _seeds_each_once(self) -> "ExperimentParams":
         if self.seeds is not None:
             _check_each_once("seeds", self.seeds)
+        return self
+
+    @model_validator(mode="after")
+    def _role_fits_the_gate(self) -> "ExperimentParams":
+        if not _fits_role(self.gate, self.role):
+            raise ValueError(
+                f"role {self.role} does not fit the gate; expected std without a gate, lsg or "
+                "dense with objective lsg, csg with objective csg, joint with scheme joint, fixed "
+                "with gate.fixed, negatives with gate.negative_weight above 0"
+            )
         return self
 
 
@@ -854,53 +907,37 @@ def load_params(content: Mapping[str, Any], source: str = "params.yaml") -> Para
     return params
 
 
-def parse_dataset(content: Any) -> DatasetParams:
-    """A data set's parameters from a command line's JSON.
+def _parsed(kind: Any, content: Any, source: str) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise _explain(error, source) from None
+
+
+def parse(kind: type[T], content: Any, key: str | None = None) -> T:
+    """A command line's JSON as a type of this module.
+
+    Args:
+        kind: the type.
+        content: the parsed JSON.
+        key: parse only what stands under this key.
 
     Raises:
-        ClearfiltersError: naming each key that is wrong.
+        ClearfiltersError: naming each key that is wrong or missing.
     """
-    try:
-        parsed: DatasetParams = TypeAdapter(DatasetParams).validate_python(content)
-    except ValidationError as error:
-        raise _explain(error, "--parameters") from None
+    if key is None:
+        parsed: T = _parsed(kind, content, "--parameters")
+        return parsed
+    if not isinstance(content, Mapping) or key not in content:
+        raise ClearfiltersError(f"--parameters: the key `{key}` is missing; add it")
+    parsed = _parsed(kind, content[key], f"--parameters: {key}")
     return parsed
 
 
-def parse_training_slice(content: Any) -> TrainingSlice:
-    """A training slice from a command line's JSON.
-
-    Raises:
-        ClearfiltersError: naming each key that is wrong.
-    """
-    try:
-        return TrainingSlice.model_validate(content)
-    except ValidationError as error:
-        raise _explain(error, "--parameters") from None
-
-
-def parse_contact_sheet_slice(content: Any) -> ContactSheetSlice:
-    """The slice of the rendered animals' figure from a command line's JSON.
-
-    Raises:
-        ClearfiltersError: naming each key that is wrong.
-    """
-    try:
-        return ContactSheetSlice.model_validate(content)
-    except ValidationError as error:
-        raise _explain(error, "--parameters") from None
-
-
-def parse_adversarial_slice(content: Any) -> AdversarialSlice:
-    """The slice of an attack's adversarial samples from a command line's JSON.
-
-    Raises:
-        ClearfiltersError: naming each key that is wrong; for an unknown method, the known ones.
-    """
-    try:
-        return AdversarialSlice.model_validate(content)
-    except ValidationError as error:
-        raise _explain(error, "--parameters") from None
+def parse_dataset(content: Any) -> DatasetParams:
+    """A data set's parameters, of any format, from a command line's JSON; errors as `parse`."""
+    parsed: DatasetParams = _parsed(DatasetParams, content, "--parameters")
+    return parsed
 
 
 def _overridden(training: TrainingParams, override: Mapping[str, Any], key: str) -> TrainingParams:
@@ -925,6 +962,7 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
         raise ClearfiltersError(
             f"run.tradeoff.base: `{grid.base}` has no LSG objective; name one that has"
         )
+    own = _overridden(params.training, base.training, f"experiments.{grid.base}.training")
     found = []
     for lambda_, a, seed in product(grid.lambdas, grid.a, grid.seeds):
         objective = base.gate.objective.model_copy(update={"lambda_": lambda_, "a": a})
@@ -937,9 +975,7 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
                 dataset=_dataset(params, base, grid.base),
                 model=base.model,
                 gate=base.gate.model_copy(update={"objective": objective}),
-                training=_overridden(
-                    params.training, {**base.training, **grid.training}, "run.tradeoff.training"
-                ),
+                training=_overridden(own, grid.training, "run.tradeoff.training"),
                 finetune=base.finetune,
             )
         )

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.data.augmentation import as_network_input
+from clearfilters.data.raw_files import eight_bits
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.training.checkpoint import load_checkpoint
@@ -66,17 +67,10 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as opened:
-            if opened.mode.startswith(("I", "F")):
-                raise ClearfiltersError(
-                    f"{path}: an image of mode {opened.mode}; expected 8 bits per channel; "
-                    "convert it first"
-                )
-            return ImageOps.exif_transpose(opened).convert("RGB")
+            return ImageOps.exif_transpose(eight_bits(opened)).convert("RGB")
     except FileNotFoundError:
         raise ClearfiltersError(f"{path}: no such file; name an image file") from None
     except Exception as error:  # each image format fails in its own way
-        if isinstance(error, ClearfiltersError):
-            raise
         raise ClearfiltersError(
             f"{path}: cannot be read as an image ({error}); expected a whole PNG, JPEG or other "
             "file that Pillow reads"
@@ -184,8 +178,10 @@ def picture_paths(images: list[Path], out: Path) -> list[Path]:
     """Where each image's class activation map goes: `<image name>.cam.png` in `out`.
 
     Raises:
-        ClearfiltersError: if two of them would be the same file.
+        ClearfiltersError: if two of them would be the same file, or `out` is a file.
     """
+    if out.exists() and not out.is_dir():
+        raise ClearfiltersError(f"--out {out}: a file; name a folder for the pictures")
     found = [out / f"{image.name}.cam.png" for image in images]
     for index, path in enumerate(found):
         if path in found[:index]:

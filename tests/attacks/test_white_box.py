@@ -15,12 +15,13 @@ from clearfilters.attacks.white_box import IndependentCW, attack_images
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier, build_classifier
 from clearfilters.params import (
+    AdversarialSlice,
     CwParams,
     FgsmParams,
     PgdParams,
     TrainingSlice,
     WhiteBoxParams,
-    parse_adversarial_slice,
+    parse,
 )
 
 CLASSES = 10
@@ -385,4 +386,4 @@ def test_an_unknown_method_is_named(make_slice: Callable[..., TrainingSlice]) ->
         "attack": {"method": "deepfool", "targeted": True, "train_per_class": 1},
     }
     with pytest.raises(ClearfiltersError, match=r"attack: .*'deepfool'.*'fgsm', 'pgd', 'cw'"):
-        parse_adversarial_slice(slice_)
+        parse(AdversarialSlice, slice_)

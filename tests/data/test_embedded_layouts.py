@@ -9,7 +9,6 @@ import pytest
 from clearfilters.data.animals.bird import BIRD_SPECIES, LANDMARKS
 from clearfilters.data.animals.layout import scene_rng
 from clearfilters.data.animals.scene import render_scene
-from clearfilters.data.animals.style import style_of
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
@@ -65,7 +64,7 @@ def test_species_and_landmarks(tmp_path: Path) -> None:
     # Every second image is for training; the landmarks move with the box of the bird's mask.
     data = parse_dataset(CUB)
     assert isinstance(data, AnimalsCubParams)
-    style = style_of(data.style)
+    style = data.style
     for position, (species, index) in enumerate((s, i) for s in range(5) for i in (1, 3)):
         assert splits["test"].labels[position] == species
         name = list(BIRD_SPECIES)[species]

@@ -49,3 +49,9 @@ def test_a_truncated_jpeg(tmp_path: Path, share: float) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ClearfiltersError, match=r"absent\.jpg: No such file"):
         RawFiles(tmp_path).read("absent.jpg")
+
+
+def test_more_than_8_bits_would_become_white(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(ClearfiltersError, match=r"deep\.png: cannot be decoded \(mode I;16"):
+        RawFiles(tmp_path).read_image("deep.png")

@@ -8,7 +8,7 @@ from PIL import Image
 from synthetic_run import SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ContactSheetSlice, parse_contact_sheet_slice
+from clearfilters.params import ContactSheetSlice, parse
 from clearfilters.reporting.contact_sheet import write_contact_sheet
 from clearfilters.reporting.drawing import read_caption
 from clearfilters.reporting.figures import CONTACT_SHEET
@@ -31,7 +31,7 @@ STYLE = {
 
 
 def sheet(**changes: Any) -> ContactSheetSlice:
-    return parse_contact_sheet_slice({"seed": 0, "style": STYLE, "columns": 1, **changes})
+    return parse(ContactSheetSlice, {"seed": 0, "style": STYLE, "columns": 1, **changes})
 
 
 def test_the_table_of_data_sets(run: SyntheticRun, tmp_path: Path) -> None:

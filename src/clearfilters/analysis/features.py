@@ -1,7 +1,5 @@
 """What an analysis reads: a model's pooled features, its head and its gates, from two folders."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +7,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearfilters.artifacts import read_json
+from clearfilters.artifacts import read_arrays, read_json
 from clearfilters.errors import ClearfiltersError
 
 Array32 = npt.NDArray[np.float32]
 Array64i = npt.NDArray[np.int64]
+
+
+# What `load_features` reads besides meta.json.
+FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz")
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,10 @@ def load_features(folder: Path) -> FeatureSet:
             shapes or values do not fit together.
     """
     split = ("pooled", "logits", "labels")
-    train = _read_arrays(folder / "train.npz", split)
-    test = _read_arrays(folder / "test.npz", split)
-    noise = _read_arrays(folder / "noise.npz", ("pooled",))
-    head = _read_arrays(folder / "head.npz", ("weight", "bias", "last_conv"), ("gate",))
+    train = _read_numbers(folder / "train.npz", split)
+    test = _read_numbers(folder / "test.npz", split)
+    noise = _read_numbers(folder / "noise.npz", ("pooled",))
+    head = _read_numbers(folder / "head.npz", ("weight", "bias", "last_conv"), ("gate",))
     meta = read_json(folder / "meta.json")
     if not isinstance(meta, dict) or not isinstance(meta.get("classes"), list):
         raise ClearfiltersError(
@@ -110,7 +112,7 @@ def load_gates(path: Path) -> Gates:
         ClearfiltersError: if the file is missing, damaged, lacks the fitted gate, or the two gates
             disagree in shape.
     """
-    arrays = _read_arrays(path, ("fitted",), ("trained",))
+    arrays = _read_numbers(path, ("fitted",), ("trained",))
     fitted = _float32(arrays["fitted"])
     trained = _float32(arrays["trained"]) if "trained" in arrays else None
     if fitted.ndim != 2:
@@ -135,23 +137,10 @@ def require_gates(gates: Gates | None, analysis: str) -> Gates:
     return gates
 
 
-def _read_arrays(
+def _read_numbers(
     path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, npt.NDArray[np.generic]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = [*required, *(name for name in optional if name in archive)]
-            arrays = {name: archive[name] for name in names}
-    except FileNotFoundError:
-        raise ClearfiltersError(f"{path}: no such file; run the step that makes it") from None
-    except KeyError:
-        raise ClearfiltersError(
-            f"{path}: arrays {', '.join(required)} expected; delete it and make it again"
-        ) from None
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ClearfiltersError(
-            f"{path}: damaged or not a .npz file ({error}); delete it and make it again"
-        ) from None
+    arrays = read_arrays(path, required, optional)
     for name, array in arrays.items():
         if array.dtype.kind not in "fiu":
             raise ClearfiltersError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clearfilters.analysis.features import FeatureSet, load_features, load_gates
+from clearfilters.analysis.features import FEATURE_FILES, FeatureSet, load_features, load_gates
 from clearfilters.analysis.measurements import measure
 from clearfilters.artifacts import (
     atomic_path,
@@ -17,7 +17,7 @@ from clearfilters.artifacts import (
     write_json,
 )
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import GATE_ANALYSES
+from clearfilters.params import FEATURE_ANALYSES, GATE_ANALYSES
 
 PACKAGES = ("numpy", "scipy", "scikit-learn")
 
@@ -36,7 +36,7 @@ def record_measurement(
     """Measure a model and write the JSON; `phi` also writes the gates that other analyses read.
 
     Args:
-        analysis: a key of `measurements.MEASUREMENTS`.
+        analysis: one of `params.FEATURE_ANALYSES`.
         slice_: everything that shapes the measurement (params.measurement_slice).
         experiment: name of the experiment.
         seed: of the training.
@@ -46,7 +46,8 @@ def record_measurement(
         out: the JSON.
 
     Raises:
-        ClearfiltersError: if the features are missing, damaged or of other parameters.
+        ClearfiltersError: if there is no such analysis, or the features are missing, damaged or
+            of other parameters.
     """
     meta = read_json(features / "meta.json")
     expected = parameters_hash({key: value for key, value in slice_.items() if key != "analysis"})
@@ -55,11 +56,12 @@ def record_measurement(
             f"{features}: recorded with parameters {str(meta.get('parameters_hash'))[:12]}, but "
             f"the current parameters are {expected[:12]}; run the `features` target again"
         )
+    if analysis not in FEATURE_ANALYSES:
+        raise ClearfiltersError(
+            f"measure {analysis}: not known; known: {', '.join(FEATURE_ANALYSES)}"
+        )
     feature_set = load_features(features)
-    inputs = {
-        "features/head.npz": features / "head.npz",
-        "features/test.npz": features / "test.npz",
-    }
+    inputs = {f"features/{name}": features / name for name in FEATURE_FILES}
     if analysis == "phi":
         if gates_out is None:
             raise ClearfiltersError("measure phi: --gates-out is missing; name the file to write")

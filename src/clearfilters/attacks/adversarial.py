@@ -19,7 +19,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
 from clearfilters.models.folding import folded
 from clearfilters.models.registry import Classifier
-from clearfilters.params import AdversarialSlice, parse_adversarial_slice
+from clearfilters.params import AdversarialSlice, parse
 from clearfilters.progress import progress
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
@@ -224,7 +224,7 @@ def record_adversarial(
         ClearfiltersError: if the checkpoint was trained with other parameters or cannot be read,
             the attack's method is unknown, or a class has too few images.
     """
-    parameters = parse_adversarial_slice(slice_)
+    parameters = parse(AdversarialSlice, slice_)
     make_deterministic()
     model, _, meta = load_trained(checkpoint, slice_, "sampling", "attack")
     # Success is what the network itself answers; only the search is faster on the folded copy.

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from clearfilters.analysis.proportion import CONFIDENCE, wilson_interval
@@ -19,7 +18,7 @@ from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
-from clearfilters.params import LocalSearchParams, OnePixelParams
+from clearfilters.params import LocalSearchParams, OnePixelParams, parse
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic
@@ -82,10 +81,7 @@ def record_black_box(
         )
     make_deterministic()
     method = BLACK_BOX[analysis]
-    try:
-        params = method.params.model_validate(slice_[analysis])
-    except (KeyError, ValidationError) as error:
-        raise ClearfiltersError(f"{analysis}: --parameters: {error}") from None
+    params = parse(method.params, slice_, analysis)
     model, _, meta = load_trained(checkpoint, slice_, analysis)
     split = read_split(store, "test")
     fast = folded(model, device)

@@ -8,8 +8,6 @@ image and its adversarial twin never fall on both sides.
 
 import base64
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,9 @@ from sklearn.metrics import roc_auc_score
 
 from clearfilters.analysis.proportion import wilson_interval
 from clearfilters.analysis.recording import write_measurement
-from clearfilters.artifacts import parameters_hash, read_json
+from clearfilters.artifacts import parameters_hash, read_arrays, read_json
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params import DetectionParams, parse
 from clearfilters.progress import progress
 
 Indices = npt.NDArray[np.int64]
@@ -170,7 +169,7 @@ def record_detection(
             damaged or of other parameters, no attack succeeded often enough for a detector, or an
             attack's pool is smaller than its smallest size.
     """
-    detection = slice_["detection"]
+    detection = parse(DetectionParams, slice_, "detection").model_dump()
     sizes = table_sizes(detection["tables"], slice_["white_box"])
     attacks = {name: load_attack(samples / f"{name}.npz", name, slice_) for name in sizes}
     _check_pools(attacks, sizes)
@@ -250,7 +249,7 @@ def load_attack(path: Path, attack: str, slice_: Mapping[str, Any]) -> AttackSam
             f"{path.with_suffix('.json')}: lacks {', '.join(lacking)}; make the samples of "
             f"`{attack}` again"
         )
-    arrays = _read_arrays(path, (*PER_IMAGE, "layer_sizes"))
+    arrays = read_arrays(path, (*PER_IMAGE, "layer_sizes"))
     images = arrays["split"].shape
     for name in PER_IMAGE:
         if arrays[name].shape != images or len(images) != 1:
@@ -289,13 +288,13 @@ def read_features(samples: AttackSamples, name: str) -> Features:
         ClearfiltersError: if the file lacks them, or they are not finite or of another size.
     """
     if name == "pixels":
-        arrays = _read_arrays(samples.path, ("clean", "adversarial"))
+        arrays = read_arrays(samples.path, ("clean", "adversarial"))
         # Stored as bytes; the adversarial pixels are in [0, 1].
         pair = [arrays["clean"].astype(np.float32) / 255, arrays["adversarial"]]
         pair = [array.reshape(len(array), -1) for array in pair]
     else:
         kind = "logits" if name == "logits" else "layers"
-        arrays = _read_arrays(samples.path, (f"clean_{kind}", f"adversarial_{kind}"))
+        arrays = read_arrays(samples.path, (f"clean_{kind}", f"adversarial_{kind}"))
         pair = list(arrays.values())
     if name == "last_layer":
         pair = [array[:, -samples.layer_sizes[-1] :] for array in pair]
@@ -584,7 +583,7 @@ def example(samples: AttackSamples) -> dict[str, Any] | None:
     if not len(found):
         return None
     image = found[0]
-    arrays = _read_arrays(samples.path, ("clean", "adversarial"))
+    arrays = read_arrays(samples.path, ("clean", "adversarial"))
     clean, adversarial = arrays["clean"][image], arrays["adversarial"][image]
     change = adversarial - clean / np.float32(255)
     largest = np.abs(change).max() or 1.0
@@ -690,19 +689,3 @@ def _check_successes(attacks: Mapping[str, AttackSamples], needed: int, model: s
         f"training and {needed} in test, found: {listed}; attack harder, attack more images, lower "
         "attacks.detection.min_positives, or take the model out of attacks.experiments"
     )
-
-
-def _read_arrays(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
-    except FileNotFoundError:
-        raise ClearfiltersError(f"{path}: no such file; run the `adversarial` step") from None
-    except KeyError:
-        raise ClearfiltersError(
-            f"{path}: arrays {', '.join(names)} expected; delete it and make it again"
-        ) from None
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ClearfiltersError(
-            f"{path}: damaged or not a .npz file ({error}); delete it and make it again"
-        ) from None

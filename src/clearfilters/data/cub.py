@@ -71,7 +71,8 @@ def read_raw(data: CubCropParams, raw: Path, out: Path, *, download: bool) -> Ra
     negatives: dict[str, list[BoxedObject]] = {split: [] for split in SPLITS}
     if data.background is not None:
         classes = SINGLE_CLASSES
-        negatives = _split_negatives(read_negatives(raw / data.background.folder), data.background)
+        background = read_negatives(raw / data.background.folder)
+        negatives = _split_negatives(background, data.background)
     splits, skipped = {}, Counter[str]()
     for split in SPLITS:
         birds = large_enough(release.splits[split], data.min_area)
@@ -87,7 +88,7 @@ def read_raw(data: CubCropParams, raw: Path, out: Path, *, download: bool) -> Ra
         splits[split], left_out = build_split(birds + negatives[split], rows, data.image_size)
         skipped += left_out
     if data.background is not None:
-        sha256[data.background.folder] = negatives["train"][0].files.sha256()
+        sha256[data.background.folder] = background[0].files.sha256()
     full = {split: len(birds) for split, birds in release.splits.items()} == RELEASE_SPLITS
     return RawData(
         splits=splits,

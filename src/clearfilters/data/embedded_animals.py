@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clearfilters.data.animals.style import style_of
 from clearfilters.data.animals.voc_layout import write_voc
 from clearfilters.data.store import RawData
 from clearfilters.data.voc_parts import FOLDER, read_devkit
@@ -23,7 +22,7 @@ def read_raw(data: AnimalsParams, raw: Path, out: Path, *, download: bool) -> Ra
         write_voc(
             Path(folder),
             seed=data.seed,
-            style=style_of(data.style),
+            style=data.style,
             images_per_class=data.images_per_class,
             jpeg_quality=data.jpeg_quality,
         )

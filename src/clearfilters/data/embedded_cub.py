@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from clearfilters.data import cub
 from clearfilters.data.animals.cub_layout import write_cub
 from clearfilters.data.animals.ilsvrc_layout import write_negatives
-from clearfilters.data.animals.style import style_of
 from clearfilters.data.store import RawData
 from clearfilters.params import AnimalsCubParams
 
@@ -20,13 +19,12 @@ def read_raw(data: AnimalsCubParams, raw: Path, out: Path, *, download: bool) ->
     Raises:
         ClearfiltersError: see `cub.read_raw`.
     """
-    style = style_of(data.style)
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_cub(
             folder,
             seed=data.seed,
-            style=style,
+            style=data.style,
             images_per_species=data.images_per_species,
             jpeg_quality=data.jpeg_quality,
         )
@@ -34,7 +32,7 @@ def read_raw(data: AnimalsCubParams, raw: Path, out: Path, *, download: bool) ->
             write_negatives(
                 folder / data.background.folder,
                 seed=data.seed,
-                style=style,
+                style=data.style,
                 count=data.negatives,
                 jpeg_quality=data.jpeg_quality,
             )

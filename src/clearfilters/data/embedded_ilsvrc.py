@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 
 from clearfilters.data import ilsvrc_parts
 from clearfilters.data.animals.ilsvrc_layout import WNIDS, write_ilsvrc
-from clearfilters.data.animals.style import style_of
 from clearfilters.data.store import RawData
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import AnimalsIlsvrcParams
@@ -32,7 +31,7 @@ def read_raw(data: AnimalsIlsvrcParams, raw: Path, out: Path, *, download: bool)
         write_ilsvrc(
             Path(name),
             seed=data.seed,
-            style=style_of(data.style),
+            style=data.style,
             images_per_class=data.images_per_class,
             negatives=data.negatives,
             jpeg_quality=data.jpeg_quality,

@@ -11,6 +11,17 @@ from PIL import Image
 from clearfilters.errors import ClearfiltersError
 
 
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The image itself, which must have 8 bits per channel: Pillow would clip others at 255.
+
+    Raises:
+        ValueError: if it has more.
+    """
+    if image.mode.startswith(("I", "F")):
+        raise ValueError(f"mode {image.mode}, not 8 bits per channel; convert it first")
+    return image
+
+
 class RawFiles:
     """Reads files of a folder and remembers one SHA-256 of their names and contents."""
 
@@ -38,12 +49,13 @@ class RawFiles:
         """The image in the file `name` as RGB, uint8 (H, W, 3).
 
         Raises:
-            ClearfiltersError: if it cannot be read, is truncated, or is no image.
+            ClearfiltersError: if it cannot be read, is truncated, is no image, or has more than 8
+                bits per channel.
         """
         content = self.read(name)
         try:
             with Image.open(io.BytesIO(content)) as image:
-                return np.array(image.convert("RGB"))
+                return np.array(eight_bits(image).convert("RGB"))
         except Exception as error:  # a damaged image may raise anything
             raise ClearfiltersError(
                 f"{self.folder / name}: cannot be decoded ({error}); expected a whole image; fetch "

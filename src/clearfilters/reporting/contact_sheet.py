@@ -7,7 +7,6 @@ from PIL.PngImagePlugin import PngInfo
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.data.animals.contact_sheet import contact_sheet
-from clearfilters.data.animals.style import style_of
 from clearfilters.params import ContactSheetSlice
 from clearfilters.reporting.drawing import CAPTION_KEY, RESOLUTION, WIDTH
 
@@ -26,7 +25,7 @@ def write_contact_sheet(parameters: ContactSheetSlice, out: Path) -> None:
     Raises:
         ClearfiltersError: if a number of the style is out of range.
     """
-    style = style_of(parameters.style)
+    style = parameters.style
     sheet = contact_sheet(seed=parameters.seed, style=style, columns=parameters.columns)
     width = round(WIDTH * RESOLUTION)
     if sheet.width > width:

@@ -26,7 +26,7 @@ from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
-from clearfilters.params import GradMapParams, LocalizationParams
+from clearfilters.params import GradMapParams, LocalizationParams, parse
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic
@@ -71,7 +71,7 @@ def record_localization(
             or the store has no masks.
     """
     make_deterministic()
-    params = LocalizationParams.model_validate(slice_["localization"])
+    params = parse(LocalizationParams, slice_, "localization")
     model, _, meta = load_trained(checkpoint, slice_, "localization")
     split, masks, skipped = _read_test_split(store, checkpoint, meta)
     model.to(device).to(memory_format=torch.channels_last)

@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from clearfilters.data.animals.scene import CLASSES, Scene
-from clearfilters.data.animals.style import Style
 from clearfilters.data.animals.voc_layout import voc_scene
+from clearfilters.params import StyleParams
 
 GAP = 4
 LABEL_WIDTH = 44
@@ -65,7 +65,7 @@ def _annotated(scene: Scene) -> Image.Image:
     return picture
 
 
-def contact_sheet(*, seed: int, style: Style, columns: int) -> Image.Image:
+def contact_sheet(*, seed: int, style: StyleParams, columns: int) -> Image.Image:
     """The first images of each class in the VOC layout: a row per class, annotated below plain.
 
     Args:

@@ -9,7 +9,6 @@ import numpy as np
 from clearfilters.data.animals.canvas import Mask
 from clearfilters.data.animals.layout import (
     pixel_box,
-    rendered_folder,
     scene_rng,
     struct_array,
     write_jpeg,
@@ -21,7 +20,7 @@ from clearfilters.data.animals.scene import (
     render_background,
     render_scene,
 )
-from clearfilters.data.animals.style import Style
+from clearfilters.params import StyleParams
 
 WNIDS = {
     "bird": "n01503061",
@@ -86,7 +85,7 @@ def write_ilsvrc(
     root: Path,
     *,
     seed: int,
-    style: Style,
+    style: StyleParams,
     images_per_class: int,
     negatives: int,
     jpeg_quality: int,
@@ -95,44 +94,42 @@ def write_ilsvrc(
     """Write `<root>/ilsvrc_animal_part`: `<wnid>_obj`, `truth` and `neg`, all MATLAB v5.
 
     Args:
-        root: folder that holds raw data sets.
+        root: folder that holds raw data sets, and no such one yet.
         seed: of everything random.
         style: how varied and hard the images are.
         images_per_class: one animal each.
         negatives: images without animals.
         jpeg_quality: 1 to 95.
         classes: only these of CLASSES; an image is the same whichever others are written.
-
-    Raises:
-        ClearfiltersError: if `<root>/ilsvrc_animal_part` exists and was not rendered.
     """
-    with rendered_folder(root / "ilsvrc_animal_part") as folder:
-        for number, name in enumerate(CLASSES):
-            if name not in classes:
-                continue
-            wnid = WNIDS[name]
-            images = folder / f"{wnid}_obj/img/img"
-            images.mkdir(parents=True)
-            (folder / "truth" / wnid).mkdir(parents=True)
-            boxes, heads, legs = [], [], []
-            for index in range(images_per_class):
-                scene = render_scene(name, style, scene_rng(seed, "ilsvrc", number, index))
-                animal = scene.objects[0]
-                write_jpeg(images / f"{index + 1:05d}.jpg", scene.image, jpeg_quality)
-                boxes.append({"obj": {"bndbox": _bndbox(_box(animal.mask), as_text=False)}})
-                heads.append(_truth(animal, HEAD, wnid, index + 1))
-                legs.append(_truth(animal, FRONT_LEGS, wnid, index + 1))
-            write_mat(images.parent / "data.mat", {"samples": struct_array(boxes)})
-            for part, entries in ((1, heads), (2, legs)):
-                path = folder / f"truth/{wnid}/truth_part{part:02d}.mat"
-                write_mat(path, {"truth": struct_array(entries)})
-        write_negatives(
-            folder / "neg", seed=seed, style=style, count=negatives, jpeg_quality=jpeg_quality
-        )
+    folder = root / "ilsvrc_animal_part"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(CLASSES):
+        if name not in classes:
+            continue
+        wnid = WNIDS[name]
+        images = folder / f"{wnid}_obj/img/img"
+        images.mkdir(parents=True)
+        (folder / "truth" / wnid).mkdir(parents=True)
+        boxes, heads, legs = [], [], []
+        for index in range(images_per_class):
+            scene = render_scene(name, style, scene_rng(seed, "ilsvrc", number, index))
+            animal = scene.objects[0]
+            write_jpeg(images / f"{index + 1:05d}.jpg", scene.image, jpeg_quality)
+            boxes.append({"obj": {"bndbox": _bndbox(_box(animal.mask), as_text=False)}})
+            heads.append(_truth(animal, HEAD, wnid, index + 1))
+            legs.append(_truth(animal, FRONT_LEGS, wnid, index + 1))
+        write_mat(images.parent / "data.mat", {"samples": struct_array(boxes)})
+        for part, entries in ((1, heads), (2, legs)):
+            path = folder / f"truth/{wnid}/truth_part{part:02d}.mat"
+            write_mat(path, {"truth": struct_array(entries)})
+    write_negatives(
+        folder / "neg", seed=seed, style=style, count=negatives, jpeg_quality=jpeg_quality
+    )
 
 
 def write_negatives(
-    folder: Path, *, seed: int, style: Style, count: int, jpeg_quality: int
+    folder: Path, *, seed: int, style: StyleParams, count: int, jpeg_quality: int
 ) -> None:
     """Write images without animals into a new folder.
 

@@ -1,10 +1,7 @@
 """What the writers of the three raw layouts share."""
 
 import io
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +11,10 @@ from PIL import Image
 from scipy.io import savemat
 
 from clearfilters.data.animals.canvas import Mask
-from clearfilters.errors import ClearfiltersError
 
 Layout = Literal["voc", "cub", "ilsvrc", "negatives"]
 # Each layout has its own images: this number is part of each image's seed.
 LAYOUT_NUMBERS: dict[Layout, int] = {"voc": 0, "cub": 1, "ilsvrc": 2, "negatives": 3}
-MARKER = "RENDERED.txt"
 # The fixed text in place of the date with which scipy begins a file: same data, same bytes.
 MAT_HEADER = b"MATLAB 5.0 MAT-file, rendered by clearfilters".ljust(116)
 
@@ -28,32 +23,6 @@ def scene_rng(seed: int, layout: Layout, group: int, index: int) -> np.random.Ge
     """The random numbers of image `index` of a class or species: those of no other image."""
     entropy = [seed, LAYOUT_NUMBERS[layout], group, index]
     return np.random.default_rng(np.random.SeedSequence(entropy))
-
-
-@contextmanager
-def rendered_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path` that takes its place on success.
-
-    Raises:
-        ClearfiltersError: if `path` exists and was not rendered (it may be the official release).
-    """
-    if path.exists() and not (path / MARKER).is_file():
-        raise ClearfiltersError(
-            f"{path}: exists and is not rendered data (no {MARKER} in it); rendering would replace "
-            "it. Set another folder for the rendered animals, or move this one away"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}") for _ in range(2))
-    try:
-        temporary.mkdir()
-        yield temporary
-        (temporary / MARKER).write_text("Rendered by clearfilters; not the official release.\n")
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_jpeg(path: Path, image: npt.NDArray[np.uint8], quality: int) -> None:

@@ -11,7 +11,6 @@ from clearfilters.data.animals.coat import COAT_COLOURS, Coat, Pixels, make_coat
 from clearfilters.data.animals.figure import PARTS_OF_HEAD, Figure, Side
 from clearfilters.data.animals.quadruped import quadruped
 from clearfilters.data.animals.shapes import Points, ellipse, heading, point, rotation
-from clearfilters.data.animals.style import Style
 from clearfilters.data.animals.surroundings import (
     background,
     covered,
@@ -19,6 +18,7 @@ from clearfilters.data.animals.surroundings import (
     occluders,
     photograph,
 )
+from clearfilters.params import StyleParams
 
 CLASSES = ("bird", "cat", "cow", "dog", "horse", "sheep")
 
@@ -77,7 +77,7 @@ def _place(
     species: str | None,
     height: int,
     width: int,
-    style: Style,
+    style: StyleParams,
     rng: np.random.Generator,
 ) -> _Layer:
     """Build an animal, turn it, size it and put it somewhere in the image."""
@@ -87,7 +87,8 @@ def _place(
     yaw = np.diag([rng.uniform(0.72, 1.0) * (-1 if mirrored else 1), 1.0])
     figure = figure.transformed(rotation(rng.normal(0, 7)) @ yaw, point(0, 0))
     low, high = figure.box()
-    side = min(height, width) * rng.uniform(*style.object_scale)
+    smallest, largest = style.object_scale
+    side = min(height, width) * rng.uniform(smallest, largest)
     scale = side / float((high - low).max())
     extent = (high - low) * scale
     room = np.array([width, height]) - extent
@@ -145,7 +146,7 @@ def _visible_object(layer: _Layer, free: Mask) -> AnimalObject:
     return AnimalObject(layer.name, labels > 0, dict(sorted(parts.items())), landmarks)
 
 
-def _seen_enough(layer: _Layer, free: Mask, style: Style) -> bool:
+def _seen_enough(layer: _Layer, free: Mask, style: StyleParams) -> bool:
     """Whether enough of what lies within the image is seen where nothing stands in front."""
     whole, seen = (layer.labels > 0).sum(), (layer.labels[free] > 0).sum()
     return bool(seen > 0 and seen >= style.visible_share * whole)
@@ -153,7 +154,7 @@ def _seen_enough(layer: _Layer, free: Mask, style: Style) -> bool:
 
 def render_scene(
     name: str,
-    style: Style,
+    style: StyleParams,
     rng: np.random.Generator,
     *,
     species: str | None = None,
@@ -199,7 +200,7 @@ def render_scene(
     return Scene(photograph(canvas, style, rng), objects)
 
 
-def render_background(style: Style, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def render_background(style: StyleParams, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """An image without animals, uint8 (H, W, 3)."""
     height, width = image_shape(style, rng)
     canvas = background(height, width, style, rng)

@@ -14,19 +14,19 @@ from clearfilters.data.animals.canvas import (
 )
 from clearfilters.data.animals.coat import COLOURS, SURFACES, Pixels, colour, smooth_noise
 from clearfilters.data.animals.shapes import curve, ellipse, heading, point, strip
-from clearfilters.data.animals.style import Style
+from clearfilters.params import StyleParams
 
 # Things in front: what they cover and their colour.
 Occluders = list[tuple[Coverage, Pixels]]
 
 
-def image_shape(style: Style, rng: np.random.Generator) -> tuple[int, int]:
+def image_shape(style: StyleParams, rng: np.random.Generator) -> tuple[int, int]:
     """Height and width; one of them is the longer side."""
     shorter = round(style.image_size * rng.uniform(0.75, 1.0))
     return (shorter, style.image_size) if rng.random() < 0.75 else (style.image_size, shorter)
 
 
-def background(height: int, width: int, style: Style, rng: np.random.Generator) -> Pixels:
+def background(height: int, width: int, style: StyleParams, rng: np.random.Generator) -> Pixels:
     """Two rough surfaces that meet at a horizon, and clutter in the animals' own colours."""
     upper, lower = (colour(str(name), rng) for name in rng.choice(SURFACES, 2))
     size = style.image_size
@@ -44,7 +44,7 @@ def background(height: int, width: int, style: Style, rng: np.random.Generator) 
     return canvas
 
 
-def _paint_clutter(canvas: Pixels, style: Style, rng: np.random.Generator) -> None:
+def _paint_clutter(canvas: Pixels, style: StyleParams, rng: np.random.Generator) -> None:
     """One ellipse, post, branch or polygon, in place."""
     height, width = canvas.shape[:2]
     centre = rng.uniform(-0.1, 1.1, 2) * (width, height)
@@ -73,7 +73,7 @@ def _paint_clutter(canvas: Pixels, style: Style, rng: np.random.Generator) -> No
     blend(canvas, covers, (tone * grain * shading(covers, light)).astype(np.float32))
 
 
-def occluders(height: int, width: int, style: Style, rng: np.random.Generator) -> Occluders:
+def occluders(height: int, width: int, style: StyleParams, rng: np.random.Generator) -> Occluders:
     """Blades of grass from below or branches from the side, in front of everything."""
     if rng.random() >= style.occluder_share:
         return []
@@ -106,12 +106,15 @@ def covered(shapes: Occluders, height: int, width: int) -> Mask:
     return mask
 
 
-def photograph(canvas: Pixels, style: Style, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def photograph(
+    canvas: Pixels, style: StyleParams, rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
     """Light of varying strength and colour, blur and noise."""
     height, width = canvas.shape[:2]
     direction = heading(rng.uniform(0, 360)) * rng.uniform(0, 0.3)
     everywhere = Coverage(slice(0, height), slice(0, width), np.ones((height, width), np.float32))
-    cast = rng.uniform(0.88, 1.12, 3) * rng.uniform(*style.exposure)
+    darkest, brightest = style.exposure
+    cast = rng.uniform(0.88, 1.12, 3) * rng.uniform(darkest, brightest)
     lit = canvas * shading(everywhere, direction) * cast.astype(np.float32)
     noise = rng.standard_normal(lit.shape, dtype=np.float32) * rng.uniform(0, style.noise)
     picture = Image.fromarray((np.clip(lit, 0, 1) * 255).astype(np.uint8))

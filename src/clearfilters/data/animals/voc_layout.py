@@ -6,20 +6,19 @@ from typing import Any
 import numpy as np
 
 from clearfilters.data.animals.layout import (
-    rendered_folder,
     scene_rng,
     struct_array,
     write_jpeg,
     write_mat,
 )
 from clearfilters.data.animals.scene import CLASSES, AnimalObject, Scene, render_scene
-from clearfilters.data.animals.style import Style
+from clearfilters.params import StyleParams
 
 # Position of each class in VOC's list of twenty.
 CLASS_IND = {"bird": 3, "cat": 8, "cow": 10, "dog": 12, "horse": 13, "sheep": 17}
 
 
-def voc_scene(name: str, index: int, seed: int, style: Style) -> Scene:
+def voc_scene(name: str, index: int, seed: int, style: StyleParams) -> Scene:
     """Image `index` of a class: the same whatever else is rendered."""
     rng = scene_rng(seed, "voc", CLASSES.index(name), index)
     return render_scene(name, style, rng, company=True)
@@ -38,7 +37,7 @@ def _annotation(animal: AnimalObject) -> dict[str, Any]:
 
 
 def write_voc(
-    root: Path, *, seed: int, style: Style, images_per_class: int, jpeg_quality: int
+    root: Path, *, seed: int, style: StyleParams, images_per_class: int, jpeg_quality: int
 ) -> None:
     """Write `<root>/VOC2010`: JPEGImages, Annotations_Part and ImageSets/Main/trainval.txt.
 
@@ -46,27 +45,25 @@ def write_voc(
     there are more objects than images.
 
     Args:
-        root: folder that holds raw data sets.
+        root: folder that holds raw data sets, and no such one yet.
         seed: of everything random.
         style: how varied and hard the images are.
         images_per_class: at most 100,000.
         jpeg_quality: 1 to 95.
-
-    Raises:
-        ClearfiltersError: if `<root>/VOC2010` exists and was not rendered.
     """
-    with rendered_folder(root / "VOC2010") as folder:
-        for part in ("JPEGImages", "Annotations_Part", "ImageSets/Main"):
-            (folder / part).mkdir(parents=True)
-        names = []
-        for number, name in enumerate(CLASSES):
-            for index in range(images_per_class):
-                image_name = f"2010_{number}{index:05d}"
-                scene = voc_scene(name, index, seed, style)
-                write_jpeg(folder / f"JPEGImages/{image_name}.jpg", scene.image, jpeg_quality)
-                objects = struct_array([_annotation(animal) for animal in scene.objects])
-                annotation = {"imname": image_name, "objects": objects}
-                write_mat(folder / f"Annotations_Part/{image_name}.mat", {"anno": annotation})
-                names.append(image_name)
-        listing = folder / "ImageSets/Main/trainval.txt"
-        listing.write_text("".join(f"{name}\n" for name in names))
+    folder = root / "VOC2010"
+    folder.mkdir(parents=True)
+    for part in ("JPEGImages", "Annotations_Part", "ImageSets/Main"):
+        (folder / part).mkdir(parents=True)
+    names = []
+    for number, name in enumerate(CLASSES):
+        for index in range(images_per_class):
+            image_name = f"2010_{number}{index:05d}"
+            scene = voc_scene(name, index, seed, style)
+            write_jpeg(folder / f"JPEGImages/{image_name}.jpg", scene.image, jpeg_quality)
+            objects = struct_array([_annotation(animal) for animal in scene.objects])
+            annotation = {"imname": image_name, "objects": objects}
+            write_mat(folder / f"Annotations_Part/{image_name}.mat", {"anno": annotation})
+            names.append(image_name)
+    listing = folder / "ImageSets/Main/trainval.txt"
+    listing.write_text("".join(f"{name}\n" for name in names))
