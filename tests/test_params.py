@@ -278,7 +278,7 @@ def test_a_preset_replaces_the_experiments_and_merges_the_rest(default_params: C
 def test_each_preset_is_valid(default_params: Content, preset: Path) -> None:
     overlay = yaml.safe_load(preset.read_text())
     update_config(default_params, overlay)
-    params = load_params(default_params, preset.name)
+    params = load_params(default_params)
     if "experiments" in overlay.get("run", {}):
         names = {job.experiment for job in jobs(params) if job.role != "tradeoff"}
         assert names == set(overlay["run"]["experiments"])

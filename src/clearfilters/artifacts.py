@@ -75,12 +75,12 @@ class Measurement:
     provenance: dict[str, Any]
 
 
-def read_measurement(path: Path, expected_hash: str | None = None) -> Measurement:
+def read_measurement(path: Path, expected_hash: str) -> Measurement:
     """Read a measurement and check that it was made with the expected parameters.
 
     Args:
         path: the JSON.
-        expected_hash: hash of the parameters, or its first digits; None for any.
+        expected_hash: hash of the parameters, or its first digits.
 
     Raises:
         ClearfiltersError: if the file is missing or malformed, or its parameters are not those
@@ -95,7 +95,7 @@ def read_measurement(path: Path, expected_hash: str | None = None) -> Measuremen
             f"{path}: not a measurement (keys `values` and `provenance.parameters_hash` expected); "
             "delete it and measure again"
         ) from None
-    if expected_hash is not None and not found.startswith(expected_hash):
+    if not found.startswith(expected_hash):
         raise ClearfiltersError(
             f"{path}: measured with parameters {found[:12]}, but the current parameters are "
             f"{expected_hash[:12]}; measure again (`snakemake --cores 8 metrics`) or restore the "

@@ -885,12 +885,11 @@ def _explain(error: ValidationError, source: str) -> ClearfiltersError:
     return ClearfiltersError("\n".join(lines) + "\nCorrect these keys and run again.")
 
 
-def load_params(content: Mapping[str, Any], source: str = "params.yaml") -> Params:
+def load_params(content: Mapping[str, Any]) -> Params:
     """Validate the parameters and check that the experiments can be resolved.
 
     Args:
         content: the parsed YAML (params.yaml with any preset merged over it).
-        source: what to call it in messages.
 
     Raises:
         ClearfiltersError: naming each unknown key, wrong type or impossible value.
@@ -903,7 +902,7 @@ def load_params(content: Mapping[str, Any], source: str = "params.yaml") -> Para
         check_localized(params)
         check_attacks(params)
     except ValidationError as error:
-        raise _explain(error, source) from None
+        raise _explain(error, "params.yaml") from None
     return params
 
 

@@ -51,7 +51,7 @@ def test_what_was_left_out_and_the_raw_inputs(digits_store: Path, tmp_path: Path
         masks_note="drawn",
     )
     record_data(parse_dataset(DIGITS), tmp_path / "store", tmp_path / "a.json")
-    record = read_measurement(tmp_path / "a.json")
+    record = read_measurement(tmp_path / "a.json", parameters_hash(DIGITS))
     assert record.values["skipped"] == {"objects with an empty mask": 3}
     assert record.values["masks_note"] == "drawn" and record.values["annotations"] == ["masks"]
     assert record.provenance["inputs"]["a/b"] == "123"
