@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import clearfilters
+from clearfilters.analysis.features import FEATURE_ARRAYS
 from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.artifacts import parameters_hash, read_measurement
 from clearfilters.data.prepare import READERS
@@ -44,7 +45,7 @@ STORE_FILES = (
     "test/labels.npy",
 )
 CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
-FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz", "meta.json")
+FEATURE_FILES = (*FEATURE_ARRAYS, "meta.json")
 # Samples, and what made them.
 ADVERSARIAL_KINDS = ("npz", "json")
 # What a module may read besides other modules.
@@ -195,7 +196,7 @@ class Plan:
     def figures(self) -> list[str]:
         """Ids of the figures whose experiments the run has."""
         entries = [
-            {"role": job.role, "analysis": analysis}
+            {"role": job.role, "analysis": analysis, "setting": (job.dataset, job.model)}
             for job in self._jobs.values()
             for analysis in analyses_of(self.params, job)
         ]

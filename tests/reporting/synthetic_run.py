@@ -90,6 +90,7 @@ class SyntheticRun:
         label: str | None = None,
         model: str = "resnet20",
         width: int | None = None,
+        folder: str = "",
         seeds: tuple[int, ...] = (0, 1),
         epochs: int = 30,
         objective: tuple[float, float] = (0.1, 0.02),
@@ -98,14 +99,15 @@ class SyntheticRun:
     ) -> None:
         """Record an experiment; `change` overrides values, by analysis, for every seed.
 
-        The scalars of seed s are those of SCALARS plus 0.002 s.
+        `folder` tells data sets of one format apart, as that of an image folder does. The scalars
+        of seed s are those of SCALARS plus 0.002 s.
         """
         for seed in seeds:
             for analysis, values in measure(role, seed, model).items():
                 if analyses is not None and analysis not in analyses:
                     continue
                 values |= (change or {}).get(analysis, {})
-                parameters = self._parameters(role, model, width, epochs, seed, objective)
+                parameters = self._parameters(role, model, width, folder, epochs, seed, objective)
                 self._write(analysis, name, seed, values, parameters, epochs, label or name, role)
 
     def add_data(self, name: str, format_: str = "cifar10", **values: Any) -> None:
@@ -149,6 +151,7 @@ class SyntheticRun:
         role: str,
         model: str,
         width: int | None,
+        folder: str,
         epochs: int,
         seed: int,
         objective: tuple[float, float],
@@ -159,7 +162,7 @@ class SyntheticRun:
         elif role != "std":
             gate = {"objective": {"name": "lsg", "lambda": objective[0], "a": objective[1]}}
         return {
-            "data": {"dataset": self.dataset},
+            "data": {"dataset": self.dataset, "folder": folder},
             "model": {"name": model, "width": width},
             "gate": gate,
             "training": {"epochs": epochs},

@@ -10,7 +10,7 @@ import pytest
 from synthetic_black_box import attack_values
 from synthetic_detection import detection_values
 from synthetic_localization import localization_values
-from synthetic_run import CLAIM_PARAMETERS, CLASSES, SyntheticRun, fill
+from synthetic_run import CLAIM_PARAMETERS, CLASSES, SyntheticRun, fill, fixed_gate
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.claims import CLAIM_COLUMNS, write_claims
@@ -197,6 +197,19 @@ def test_block_means_by_hand() -> None:
     assert list(block_means(matrix, gate)) == pytest.approx([0.7, 0.1])
 
 
+def test_without_two_filters_of_a_class_there_is_nothing_to_compare(
+    run: SyntheticRun, tmp_path: Path
+) -> None:
+    gate = fixed_gate(own=1)
+    assert block_means(np.eye(64), gate) is None
+    assert block_means(np.eye(3), np.array([[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]])) is None
+    run.add("std", "std")
+    run.add("fixed", "fixed", change={"phi": {"trained_gate": gate.tolist()}})
+    claims = written(run, tmp_path)
+    assert claims["lsg_figure7_block_diagonal:resnet"]["verdict"] == "not run"
+    assert claims["lsg_table2_cic_lower:fixed"]["verdict"] == "reproduced"
+
+
 def test_diagonal_rows_leave_out_empty_classes() -> None:
     quantity = diagonal_rows("lsg", "true_positive")
     assert callable(quantity)
@@ -222,6 +235,8 @@ def test_wrong_parameters_are_refused(run: SyntheticRun, tmp_path: Path) -> None
     with pytest.raises(ClearfiltersError, match="leakage_margin"):
         less = {k: v for k, v in CLAIM_PARAMETERS.items() if k != "leakage_margin"}
         write_claims(run.index, less, out)
+    with pytest.raises(ClearfiltersError, match="dominant_rows"):
+        write_claims(run.index, {**CLAIM_PARAMETERS, "dominant_rows": 1.2}, out)
     assert not out.exists()
 
 

@@ -5,12 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic_run import SyntheticRun, fixed_gate
+from synthetic_run import CLASSES, SyntheticRun, fixed_gate
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.drawing import read_caption
 from clearfilters.reporting.figures import FIGURES, not_run, write_figure
-from clearfilters.reporting.figures.gates import filter_groups, lsg_figure6, lsg_figure10
+from clearfilters.reporting.figures.gates import (
+    filter_groups,
+    lsg_figure4,
+    lsg_figure5,
+    lsg_figure6,
+    lsg_figure9,
+    lsg_figure10,
+)
 from clearfilters.reporting.records import load
 
 
@@ -36,7 +43,55 @@ def test_without_its_runs_a_figure_is_skipped(
     out = tmp_path / "figure.png"
     assert not write_figure(figure, run.index, out)
     assert not out.exists()
-    assert not_run(figure, run.index)
+    assert not_run(figure, load(run.index).measured())
+
+
+COMPARED = {
+    "lsg_figure5": ("lsg", "masking"),
+    "lsg_figure7": ("fixed", "correlation"),
+    "lsg_figure10": ("fixed", "clustering"),
+}
+
+
+@pytest.mark.parametrize("figure", COMPARED)
+def test_a_figure_needs_the_measurement_of_a_partner(
+    figure: str, run: SyntheticRun, tmp_path: Path
+) -> None:
+    role, analysis = COMPARED[figure]
+    run.add("std", "std", folder="b", analyses=("classification", "phi"))
+    run.add("own", role, folder="b")
+    run.add("other-std", "std", folder="a")
+    assert not write_figure(figure, run.index, tmp_path / "a.png")
+    lacking = not_run(figure, load(run.index).measured())
+    assert lacking == [f"{analysis} of std on the same data and network"]
+    run.add("far-std", "std", folder="b", epochs=200)
+    assert write_figure(figure, run.index, tmp_path / "a.png")
+    caption = read_caption(tmp_path / "a.png")
+    assert "far-std: seed 0" in caption and "other-std" not in caption
+
+
+def test_figure5_shows_an_experiment_that_has_a_partner(run: SyntheticRun) -> None:
+    run.add("alone", "lsg", folder="a")
+    run.add("std", "std", folder="b")
+    run.add("lsg", "lsg", folder="b")
+    drawing = lsg_figure5(load(run.index, FIGURES["lsg_figure5"].analyses))
+    assert drawing.caption.endswith("std: seed 0, 30 epochs; lsg: seed 0, 30 epochs.")
+
+
+def test_figure4_shows_one_data_set(run: SyntheticRun) -> None:
+    run.add("a-lsg", "lsg", folder="a")
+    run.add("b-std", "std", folder="b")
+    assert "b-std" not in lsg_figure4(load(run.index, FIGURES["lsg_figure4"].analyses)).caption
+
+
+def test_classes_are_those_of_the_experiment(run: SyntheticRun) -> None:
+    digits = [str(number) for number in range(10)]
+    run.add("objects", "fixed", folder="a")
+    run.add("digits", "fixed", folder="b", change={"classification": {"classes": digits}})
+    drawing = lsg_figure9(load(run.index, FIGURES["lsg_figure9"].analyses))
+    assert [
+        [label.get_text() for label in axis.get_yticklabels()] for axis in drawing.figure.axes[:2]
+    ] == [CLASSES, digits]
 
 
 def test_figure7_without_alexnet(run: SyntheticRun, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from synthetic_localization import BASELINE_IOU, EMPTY_CLASS, localization_value
 from synthetic_run import CLAIM_PARAMETERS, CLASSES, SyntheticRun
 
 from clearfilters.reporting.claims import write_claims
-from clearfilters.reporting.figures import FIGURES, write_figure
+from clearfilters.reporting.figures import FIGURES, not_run, write_figure
 from clearfilters.reporting.figures.localization import lsg_figure8
 from clearfilters.reporting.records import load
 from clearfilters.reporting.tables import write_table
@@ -96,6 +96,27 @@ def test_one_network_on_two_data_sets_has_the_baselines_of_each(tmp_path: Path) 
     assert cells[row.format("other animals"), "total"]["mean"] == "0.7"
 
 
+def test_two_data_sets_of_one_format_have_the_baselines_of_each(tmp_path: Path) -> None:
+    run = animal_run(tmp_path)
+    values = localization_values("std", 0, ANIMALS)
+    for found in values["lsg"]["one_filter_baselines"].values():
+        found["iou"] = {"per_class": [0.7] * 6, "total": 0.7}
+    for name in ("b-std", "b-lsg"):
+        run.add(
+            name,
+            "std",
+            model="resnet152",
+            folder="b",
+            analyses=("localization",),
+            change={"localization": values},
+        )
+    cells, _ = written("lsg_table3", run, tmp_path)
+    row = "one filter / Avg-IoU / whole image (resnet152 on voc, as {})"
+    assert cells[row.format("std"), "total"]["mean"] == "0.3"
+    assert cells[row.format("b-std"), "total"]["mean"] == "0.7"
+    assert (row.format("b-lsg"), "total") not in cells
+
+
 def test_another_network_is_shown_for_orientation(tmp_path: Path) -> None:
     cells, text = written("lsg_table3", animal_run(tmp_path, "resnet20"), tmp_path)
     assert cells["one filter / Avg-IoU / lsg", "total"]["published"] == "0.343"
@@ -178,6 +199,15 @@ def test_without_localization_nothing_breaks(run: SyntheticRun, tmp_path: Path) 
     found = {k: v["verdict"] for k, v in claims(run, tmp_path).items() if "locali" in k}
     assert found and set(found.values()) == {"not run"}
     assert "lsg_table3_cam_iou" in claims(run, tmp_path)
+
+
+def test_figure8_needs_std_on_the_same_data(run: SyntheticRun, tmp_path: Path) -> None:
+    run.add("std", "std", folder="a", analyses=("localization",))
+    run.add("lsg", "lsg", folder="b", analyses=("localization",))
+    assert not write_figure("lsg_figure8", run.index, tmp_path / "a.png")
+    assert not_run("lsg_figure8", load(run.index).measured()) == [
+        "localization of lsg on the same data and network"
+    ]
 
 
 def test_figure8(run: SyntheticRun) -> None:

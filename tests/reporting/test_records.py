@@ -1,14 +1,13 @@
 """Reading measurements by an index, and what it refuses."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_run import SyntheticRun
+from synthetic_run import CLASSES, SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.reporting.records import load, matrix_of, read_index, summarize
+from clearfilters.reporting.records import load, matrix_of, summarize
 
 
 def test_samples_by_seed(run: SyntheticRun) -> None:
@@ -82,14 +81,35 @@ def test_partner_has_the_same_network_and_the_nearest_epochs(run: SyntheticRun) 
     assert records.partner(records.experiments("lsg")[0], "csg") is None
 
 
-def test_index_file(run: SyntheticRun, tmp_path: Path) -> None:
-    run.add("a", "std", seeds=(0,))
-    path = tmp_path / "index.json"
-    path.write_text(json.dumps(run.index))
-    assert read_index(path) == run.index
-    path.write_text("{}")
-    with pytest.raises(ClearfiltersError, match="list"):
-        read_index(path)
+def test_partner_has_the_same_data_not_just_their_format(run: SyntheticRun) -> None:
+    run.add("a-std", "std", folder="a", epochs=10)
+    run.add("b-lsg", "lsg", folder="b", epochs=10)
+    records = load(run.index, ("mis",))
+    assert records.partner(records.experiments("lsg")[0], "std") is None
+    run.add("b-std", "std", folder="b", epochs=200)
+    records = load(run.index, ("mis",))
+    partner = records.partner(records.experiments("lsg")[0], "std")
+    assert partner is not None and partner.name == "b-std"
+
+
+def test_partner_with_a_measurement(run: SyntheticRun) -> None:
+    run.add("std-10", "std", epochs=10, analyses=("phi",))
+    run.add("std-200", "std", epochs=200)
+    run.add("lsg", "lsg", epochs=10)
+    records = load(run.index, ("phi", "masking"))
+    assert [
+        (std.name, lsg.name)
+        for analysis in ("phi", "masking")
+        for std, lsg in records.pairs("lsg", "std", analysis)
+    ] == [("std-10", "lsg"), ("std-200", "lsg")]
+
+
+def test_every_experiment_has_its_own_classes(run: SyntheticRun) -> None:
+    digits = [str(number) for number in range(10)]
+    run.add("objects", "std", folder="a")
+    run.add("digits", "std", folder="b", change={"classification": {"classes": digits}})
+    records = load(run.index, ("classification",))
+    assert [records.classes(e) for e in records.experiments()] == [CLASSES, digits]
 
 
 def test_a_bad_index_is_refused(run: SyntheticRun) -> None:

@@ -8,8 +8,10 @@ import pytest
 from synthetic_run import CLASSES, SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
+from clearfilters.models.registry import BLOCK_NETWORKS, CIFAR_NETWORKS
 from clearfilters.reporting.table import CSV_COLUMNS, seeds_text
 from clearfilters.reporting.tables import TABLES, build_table, write_table
+from clearfilters.reporting.tables.gates import RELATIVES
 
 Cells = dict[tuple[str, str], dict[str, str]]
 
@@ -157,6 +159,19 @@ def test_another_resnet_leaves_the_published_value_to_resnet20(
     assert cells["paper", "accuracy"]["published"] == "0.9046"
 
 
+def test_imagenet_networks_are_no_relatives_of_cifars(run: SyntheticRun, tmp_path: Path) -> None:
+    assert set(RELATIVES) == set(CIFAR_NETWORKS)
+    for model in BLOCK_NETWORKS:
+        run.add(model, "csg", model=model, seeds=(0,))
+        run.add(f"{model}-std", "std", model=model, seeds=(0,))
+    for table in ("lsg_table2", "lsg_gate_statistics", "lsg_table4", "lsg_table5"):
+        cells, _ = written(table, run, tmp_path)
+        assert not any(line["published"] and line["mean"] for line in cells.values()), table
+    cells, _ = written("lsg_table1", run, tmp_path)
+    beside = {row for (row, _), line in cells.items() if line["published"] and line["mean"]}
+    assert beside == {"resnet152-std"}  # of PASCAL VOC
+
+
 def test_gate_statistics(full_run: SyntheticRun, tmp_path: Path) -> None:
     cells, _ = written("lsg_gate_statistics", full_run, tmp_path)
     # Seed 0: 6 filters for each of 10 classes, 4 shared; seed 1: the last class has 7, 3 shared.
@@ -168,6 +183,24 @@ def test_gate_statistics(full_run: SyntheticRun, tmp_path: Path) -> None:
     assert cells["ResNet20 CSG", "shared_share"]["published"] == ""
     assert float(cells["ResNet20 LSG", f"monopolized {CLASSES[-1]}"]["mean"]) == 6.5
     assert float(cells["AlexNet fixed", "shared"]["mean"]) == 5.5
+
+
+def test_gate_statistics_of_two_data_sets(run: SyntheticRun, tmp_path: Path) -> None:
+    run.add("objects", "lsg", folder="a")
+    change = {
+        "classification": {"classes": ["cat", "cow"]},
+        "gate_statistics": {"monopolized": [3, 5]},
+    }
+    run.add("animals", "lsg", folder="b", change=change)
+    cells, text = written("lsg_gate_statistics", run, tmp_path)
+    own = {
+        row: [key.removeprefix("monopolized ") for r, key in cells if r == row and " " in key]
+        for row in ("objects", "animals")
+    }
+    assert own == {"objects": CLASSES, "animals": ["cat", "cow"]}
+    assert cells["animals", "monopolized cow"]["mean"] == "5"
+    header = next(line for line in text.splitlines() if line.startswith("| Training"))
+    assert header.endswith("| Own: ship | Own: truck | Own: cow |")
 
 
 def test_mis_has_no_published_column(full_run: SyntheticRun, tmp_path: Path) -> None:
@@ -196,6 +229,14 @@ def test_tradeoff(full_run: SyntheticRun, tmp_path: Path) -> None:
     assert ("ResNet20 STD", "accuracy_difference") not in cells
     assert "the grid (10 against 30 epochs)" in text
     assert "AlexNet" not in text
+
+
+def test_tradeoff_of_other_data_of_the_same_format(run: SyntheticRun, tmp_path: Path) -> None:
+    run.add("grid", "tradeoff", folder="a")
+    run.add("std", "std", folder="b")
+    cells, _ = written("lsg_tradeoff", run, tmp_path)
+    assert {row for row, _ in cells} == {"grid"}
+    assert ("grid", "accuracy_difference") not in cells
 
 
 def test_the_same_measurements_give_the_same_bytes(full_run: SyntheticRun, tmp_path: Path) -> None:

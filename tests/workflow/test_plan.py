@@ -172,6 +172,18 @@ def test_a_run_without_a_grid_has_no_figure_of_it(default_params: dict[str, Any]
     assert "lsg_tradeoff" not in plan.figures
 
 
+def test_a_figure_needs_both_networks_on_the_same_data(default_params: dict[str, Any]) -> None:
+    run = default_params["run"]
+    run.update(experiments=["resnet20-std", "animals-std", "animals-lsg"], tradeoff=None)
+    run["localized"] = ["animals-std"]
+    default_params["analysis"]["correlation"]["filters_per_class"]["resnet8"] = 1
+    default_params["attacks"]["experiments"] = []
+    # Masking was measured of STD on digits and of LSG on animals.
+    assert "lsg_figure5" not in Plan(default_params).figures
+    run["experiments"].append("resnet20-lsg")
+    assert "lsg_figure5" in Plan(default_params).figures
+
+
 def test_index_names_the_analyses_asked_for(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
     index = json.loads(plan.index("mis", "phi"))

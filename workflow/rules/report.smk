@@ -81,7 +81,7 @@ if plan.contact_sheet:
 
 rule claims:
     input:
-        metrics=plan.metric_files(*CLAIM_ANALYSES),
+        metrics=plan.metric_files(*ANALYSES),
         modules=step_files("claims"),
     output:
         f"{plan.results}/claims.csv",
@@ -92,7 +92,7 @@ rule claims:
         mem_mb=1000,
     params:
         slice=plan.claims_slice(),
-        index=plan.index(*CLAIM_ANALYSES),
+        index=plan.index(*ANALYSES),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters claims --run-folder {params.run:q} --index {params.index:q}"

@@ -15,7 +15,7 @@ Array64i = npt.NDArray[np.int64]
 
 
 # What `load_features` reads besides meta.json.
-FEATURE_FILES = ("train.npz", "test.npz", "noise.npz", "head.npz")
+FEATURE_ARRAYS = ("train.npz", "test.npz", "noise.npz", "head.npz")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from clearfilters.analysis.features import FEATURE_FILES, FeatureSet, load_features, load_gates
+from clearfilters.analysis.features import FEATURE_ARRAYS, FeatureSet, load_features, load_gates
 from clearfilters.analysis.measurements import measure
 from clearfilters.artifacts import (
     atomic_path,
@@ -61,7 +61,7 @@ def record_measurement(
             f"measure {analysis}: not known; known: {', '.join(FEATURE_ANALYSES)}"
         )
     feature_set = load_features(features)
-    inputs = {f"features/{name}": features / name for name in FEATURE_FILES}
+    inputs = {f"features/{name}": features / name for name in FEATURE_ARRAYS}
     if analysis == "phi":
         if gates_out is None:
             raise ClearfiltersError("measure phi: --gates-out is missing; name the file to write")

@@ -64,7 +64,7 @@ def write_page(
         tables=[_table(build_table(table_id, index)) for table_id in table_ids],
         figures=[
             *_contact_sheet(run_folder, records),
-            *(_picture(run_folder, index, figure_id) for figure_id in figure_ids),
+            *(_picture(run_folder, records, figure_id) for figure_id in figure_ids),
         ],
         claims=_by_source(claims),
         verdicts=_count(claims),
@@ -131,9 +131,9 @@ def _cell(cell: Cell, digits: int | None) -> dict[str, Any]:
     return {"ours": cell.ours(digits), "theirs": cell.theirs(digits), "flagged": cell.flagged}
 
 
-def _picture(run_folder: Path, index: Index, figure_id: str) -> _Picture:
+def _picture(run_folder: Path, records: Records, figure_id: str) -> _Picture:
     title = figure_spec(figure_id).title
-    missing = not_run(figure_id, index)
+    missing = not_run(figure_id, records.measured())
     if missing:
         return _Picture(figure_id, title, "", "", f"lacks {', '.join(missing)}")
     return _drawn(run_folder, figure_id, title)

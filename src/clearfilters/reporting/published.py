@@ -21,7 +21,6 @@ class Published:
     """
 
     value: float | None
-    unit: str
     comparable: bool
     note: str
 
@@ -38,7 +37,6 @@ def published(paper: str, table: str) -> dict[tuple[str, str], Published]:
     return {
         (line["row"], line["column"]): Published(
             value=float(line["value"]) if line["value"] else None,
-            unit=line["unit"],
             comparable=line["comparable"] == "true",
             note=line["note"],
         )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearfilters.artifacts import Measurement, read_json, read_measurement
+from clearfilters.artifacts import Measurement, parameters_hash, read_measurement
 from clearfilters.errors import ClearfiltersError
 
 Index = Sequence[Mapping[str, Any]]
@@ -31,7 +31,13 @@ ROLES = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed", "tradeoff"
 
 @dataclass(frozen=True)
 class Experiment:
-    """One network trained in one way, over its seeds. `width` None is the published width."""
+    """One network trained in one way, over its seeds.
+
+    Attributes:
+        width: None is the published width.
+        dataset: the format of its data, which several data sets of a run may have.
+        data_hash: of the parameters of its data, which tells them apart.
+    """
 
     name: str
     label: str
@@ -40,6 +46,7 @@ class Experiment:
     width: int | None
     dataset: str
     dataset_note: str
+    data_hash: str
     epochs: int
     seeds: tuple[int, ...]
 
@@ -47,6 +54,11 @@ class Experiment:
     def network(self) -> str:
         """The network as tables name it."""
         return self.model if self.width is None else f"{self.model} (width {self.width})"
+
+    @property
+    def setting(self) -> tuple[str, str]:
+        """Data and network: only experiments that share both are compared."""
+        return self.data_hash, self.network
 
 
 def expand_index(run_folder: Path, compact: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -136,7 +148,7 @@ class Records:
         ]
         # Stable: experiments of one network and role stay in the order of the index.
         networks = list(dict.fromkeys(e.network for e in self._experiments.values()))
-        return sorted(found, key=lambda e: (networks.index(e.network), _rank(e.role)))
+        return sorted(found, key=lambda e: (networks.index(e.network), ROLES.index(e.role)))
 
     def measurements(self, experiment: Experiment, analysis: str) -> dict[int, Measurement]:
         """Seed -> measurement, by ascending seed; empty if not recorded."""
@@ -167,23 +179,50 @@ class Records:
                 sample[seed] = float(found)
         return sample
 
-    def partner(self, experiment: Experiment, role: str) -> Experiment | None:
-        """The experiment of `role` to compare with: same data and network, nearest in epochs."""
+    def partner(
+        self, experiment: Experiment, role: str, analysis: str | None = None
+    ) -> Experiment | None:
+        """The experiment of `role` to compare with: same data and network, nearest in epochs.
+
+        Args:
+            experiment: whose partner.
+            role: see ROLES.
+            analysis: only one for which this measurement was recorded.
+        """
         same = [
             other
-            for other in self.experiments(role)
-            if (other.dataset, other.network) == (experiment.dataset, experiment.network)
+            for other in self.experiments(role, analysis=analysis)
+            if other.setting == experiment.setting
         ]
         return min(same, key=lambda other: abs(other.epochs - experiment.epochs), default=None)
 
-    def classes(self, count: int) -> list[str]:
-        """Class names, from any classification of this many classes; else class numbers."""
-        for (_, analysis), seeds in self._measurements.items():
-            if analysis == "classification":
-                names = next(iter(seeds.values())).values["classes"]
-                if len(names) == count:
-                    return [str(name) for name in names]
-        return [str(number) for number in range(count)]
+    def pairs(self, role: str, partner: str, analysis: str) -> list[tuple[Experiment, Experiment]]:
+        """Each experiment of `role` behind its partner, where both have this measurement.
+
+        Args:
+            role: see ROLES.
+            partner: role of the partner.
+            analysis: which measurement.
+        """
+        return [
+            (found, experiment)
+            for experiment in self.experiments(role, analysis=analysis)
+            if (found := self.partner(experiment, partner, analysis)) is not None
+        ]
+
+    def measured(self) -> list[dict[str, Any]]:
+        """`role`, `analysis` and `setting` of everything that was recorded of experiments."""
+        return [
+            {"role": e.role, "analysis": analysis, "setting": e.setting}
+            for e in self._experiments.values()
+            for name, analysis in self._measurements
+            if name == e.name
+        ]
+
+    def classes(self, experiment: Experiment) -> list[str]:
+        """The names of an experiment's classes, by label; its classification must be loaded."""
+        seeds = self._measurements[experiment.name, "classification"]
+        return [str(name) for name in next(iter(seeds.values())).values["classes"]]
 
     def provenances(self) -> list[dict[str, Any]]:
         """Where every measurement comes from."""
@@ -207,24 +246,7 @@ class Records:
         raise KeyError(experiment.name)
 
 
-def _rank(role: str) -> int:
-    return ROLES.index(role) if role in ROLES else len(ROLES)
-
-
-def read_index(path: Path) -> Index:
-    """Read an index from a JSON file.
-
-    Raises:
-        ClearfiltersError: if it is not a list of entries with the expected keys.
-    """
-    content = read_json(path)
-    if not isinstance(content, list):
-        raise ClearfiltersError(f"{path}: a list of index entries expected, found {type(content)}")
-    check_index(content, str(path))
-    return content
-
-
-def check_index(index: Index, source: str = "index") -> None:
+def check_index(index: Index) -> None:
     """Refuse an index with missing keys, or two entries for one measurement or one label.
 
     Raises:
@@ -238,20 +260,20 @@ def check_index(index: Index, source: str = "index") -> None:
         missing = [key for key in keys if key not in entry]
         if missing:
             raise ClearfiltersError(
-                f"{source}: entry {dict(entry)} lacks {', '.join(missing)}; every entry needs "
+                f"index: entry {dict(entry)} lacks {', '.join(missing)}; every entry needs "
                 f"{', '.join(keys)}"
             )
         named = ("dataset",) if of_data else ("experiment", "seed")
         key = (entry["analysis"], *(entry[name] for name in named))
         if key in seen:
-            raise ClearfiltersError(f"{source}: {'/'.join(map(str, key))} is listed twice")
+            raise ClearfiltersError(f"index: {'/'.join(map(str, key))} is listed twice")
         seen.add(key)
         if of_data:
             continue
         owner = labels.setdefault(entry["label"], entry["experiment"])
         if owner != entry["experiment"]:
             raise ClearfiltersError(
-                f"{source}: experiments `{owner}` and `{entry['experiment']}` share the label "
+                f"index: experiments `{owner}` and `{entry['experiment']}` share the label "
                 f"`{entry['label']}`; table rows are named by it, so give each its own"
             )
 
@@ -307,6 +329,7 @@ def _experiment(
         width=model["width"],
         dataset=training["dataset"],
         dataset_note=training["dataset_note"],
+        data_hash=parameters_hash(provenance["parameters"]["data"]),
         epochs=training["epochs"],
         seeds=tuple(sorted({seed for seeds in by_seed for seed in seeds})),
     )

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from clearfilters.artifacts import atomic_path
+from clearfilters.params import ANALYSES, ClaimsParams, parse
 from clearfilters.reporting.claims import black_box, detection, gates, localization
-from clearfilters.reporting.claims.verdict import ClaimParameters, Finding
+from clearfilters.reporting.claims.verdict import Finding
 from clearfilters.reporting.records import Index, Records, Summary, load
 from clearfilters.reporting.table import number
 
@@ -28,25 +29,9 @@ CLAIM_COLUMNS = (
     "right_std",
     "right_seeds",
 )
-# The analyses whose measurements the claims read.
-CLAIM_ANALYSES = (
-    "classification",
-    "phi",
-    "mis",
-    "gate_statistics",
-    "leakage",
-    "correlation",
-    "masking",
-    "similarity",
-    "clustering",
-    "detection",
-    "one_pixel",
-    "local_search",
-    "localization",
-)
 
 
-def judge_claims(records: Records, parameters: ClaimParameters) -> list[Finding]:
+def judge_claims(records: Records, parameters: ClaimsParams) -> list[Finding]:
     """Judge every claim; one that no experiment speaks to is `not run`."""
     return [
         *gates.findings(records, parameters),
@@ -61,15 +46,14 @@ def write_claims(index: Index, parameters: Mapping[str, Any], out: Path) -> None
 
     Args:
         index: see `clearfilters.reporting.records`.
-        parameters: the keys of `ClaimParameters`.
+        parameters: the keys of `ClaimsParams`.
         out: the CSV; its columns are CLAIM_COLUMNS.
 
     Raises:
-        ClearfiltersError: for a missing or unknown parameter, or a measurement that is missing,
-            malformed or made with other parameters.
+        ClearfiltersError: for a missing, unknown or impossible parameter, or a measurement that is
+            missing, malformed or made with other parameters.
     """
-    records = load(index, CLAIM_ANALYSES)
-    findings = judge_claims(records, ClaimParameters.parse(parameters))
+    findings = judge_claims(load(index, ANALYSES), parse(ClaimsParams, parameters))
     with atomic_path(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(CLAIM_COLUMNS)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from clearfilters.params import ClaimsParams
 from clearfilters.reporting.claims.verdict import (
     NOT_REPRODUCED,
     NOT_RUN,
     REPRODUCED,
-    ClaimParameters,
     Evidence,
     Finding,
     judge,
@@ -55,7 +55,7 @@ class Claim:
     networks: tuple[str, ...] = ("",)
 
 
-def findings(records: Records, p: ClaimParameters) -> list[Finding]:
+def findings(records: Records, p: ClaimsParams) -> list[Finding]:
     """Every claim of these papers, judged for every experiment that it is about."""
     claims = [*_table1(p), *_figures456(p), *_filters(p), *_statistics(p), *_csg(), *_ours(p)]
     return [finding for claim in claims for finding in judge_claim(records, claim)] + [
@@ -156,7 +156,7 @@ def _within(
     return weigh
 
 
-def _table1(p: ClaimParameters) -> list[Claim]:
+def _table1(p: ClaimsParams) -> list[Claim]:
     source, paper = "table 1", "LSG"
     sacrifice = p.sacrifice_margin / 100
     ratio = p.much_lower_ratio
@@ -255,7 +255,7 @@ MASKED = (([0], "the first class"), ([0, 5], "the first and sixth classes"))
 SIMILARITIES = (("lsg", "inner product"), ("csg", "cosine"))
 
 
-def _figures456(p: ClaimParameters) -> list[Claim]:
+def _figures456(p: ClaimsParams) -> list[Claim]:
     claims = [
         Claim(
             "lsg_figure4_sparse",
@@ -285,7 +285,7 @@ def _figures456(p: ClaimParameters) -> list[Claim]:
     return claims
 
 
-def _masking_claims(p: ClaimParameters, case: list[int], name: str) -> list[Claim]:
+def _masking_claims(p: ClaimsParams, case: list[int], name: str) -> list[Claim]:
     prefix = "lsg_figure5_" + "_".join(map(str, case))
     masked, other = _recall(case, "recall_masked"), _recall(case, "recall_other")
 
@@ -325,7 +325,7 @@ def _masking_claims(p: ClaimParameters, case: list[int], name: str) -> list[Clai
     ]
 
 
-def _similarity_claims(p: ClaimParameters, key: str, name: str) -> list[Claim]:
+def _similarity_claims(p: ClaimsParams, key: str, name: str) -> list[Claim]:
     positive = diagonal_rows(key, "true_positive")
     negative = diagonal_rows(key, "false_negative")
 
@@ -372,7 +372,7 @@ def _similarity_claims(p: ClaimParameters, key: str, name: str) -> list[Claim]:
 BOTH = ("resnet", "alexnet")
 
 
-def _filters(p: ClaimParameters) -> list[Claim]:
+def _filters(p: ClaimsParams) -> list[Claim]:
     s = p.correlation_threshold
 
     def claim(key: str, source: str, text: str, comparison: str, weigh: Weigh) -> Claim:
@@ -444,14 +444,19 @@ def _weigh_blocks(records: Records, e: Experiment, partner: Experiment | None) -
     gates = records.measurements(e, "phi")
     for seed, measurement in records.measurements(e, "correlation").items():
         gate = gates[seed].values["trained_gate"] if seed in gates else None
-        if gate is not None:
-            matrix = np.array(measurement.values["matrix"], dtype=np.float64)
-            within[seed], between[seed] = block_means(matrix, np.array(gate, dtype=np.float64))
+        if gate is None:
+            continue
+        matrix = np.array(measurement.values["matrix"], dtype=np.float64)
+        means = block_means(matrix, np.array(gate, dtype=np.float64))
+        if means is not None:
+            within[seed], between[seed] = means
     return Evidence(f"{e.label}, within", within, f"{e.label}, between", between, gt)
 
 
-def block_means(matrix: np.ndarray, gate: np.ndarray) -> tuple[float, float]:
+def block_means(matrix: np.ndarray, gate: np.ndarray) -> tuple[float, float] | None:
     """Mean correlation of filters of one class, and of filters of two classes.
+
+    None where there is no such pair: each class has one filter, or one class has all.
 
     Args:
         matrix: (K, K) correlations.
@@ -461,10 +466,13 @@ def block_means(matrix: np.ndarray, gate: np.ndarray) -> tuple[float, float]:
     own = groups < len(gate)
     pairs = own[:, None] & own[None, :] & ~np.eye(len(matrix), dtype=bool)
     same = groups[:, None] == groups[None, :]
-    return float(matrix[pairs & same].mean()), float(matrix[pairs & ~same].mean())
+    within, between = matrix[pairs & same], matrix[pairs & ~same]
+    if not within.size or not between.size:
+        return None
+    return float(within.mean()), float(between.mean())
 
 
-def _statistics(p: ClaimParameters) -> list[Claim]:
+def _statistics(p: ClaimsParams) -> list[Claim]:
     def about(value: float, expected: float) -> bool:
         return abs(value - expected) <= p.filter_share_margin
 
@@ -531,7 +539,7 @@ def leakage_excess(values: dict[str, Any]) -> float:
     )
 
 
-def _ours(p: ClaimParameters) -> list[Claim]:
+def _ours(p: ClaimsParams) -> list[Claim]:
     return [
         Claim(
             "ours_leakage_free",
@@ -573,7 +581,7 @@ class _Candidate:
         return min(len(one.left) for one in (self.density, self.accuracy, self.leakage))
 
 
-def _candidates(records: Records, p: ClaimParameters) -> list[_Candidate]:
+def _candidates(records: Records, p: ClaimsParams) -> list[_Candidate]:
     found = []
     margin = p.accuracy_margin / 100
     for e in records.experiments(*LEARNED, "tradeoff"):
@@ -590,7 +598,7 @@ def _candidates(records: Records, p: ClaimParameters) -> list[_Candidate]:
     return found
 
 
-def _existence(records: Records, p: ClaimParameters) -> list[Finding]:
+def _existence(records: Records, p: ClaimsParams) -> list[Finding]:
     """Whether any setting is sparse and accurate, and any also free of leakage.
 
     Fixed gates, whose density is set by hand, are no answer.

@@ -1,12 +1,10 @@
 """What a claim is, and the one rule by which it is judged."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from statistics import fmean
-from typing import Any
 
-from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.records import Experiment, Sample, Summary, summarize
 
 RULE = (
@@ -22,58 +20,6 @@ NOT_REPRODUCED = "not reproduced"
 NOT_RUN = "not run"
 # As many digits as claims.csv has.
 SHOWN_DIGITS = 6
-
-
-@dataclass(frozen=True)
-class ClaimParameters:
-    """What the words of the claims mean in numbers (params.yaml, `claims`).
-
-    Attributes:
-        accuracy_margin: points of accuracy below STD that still count as accurate.
-        sacrifice_margin: points below STD that count as no sacrifice of accuracy.
-        cross_entropy_ratio: cross entropies are comparable up to this factor.
-        sparse_density: a gate of lower density is sparse.
-        leakage_margin: leakage above that of a blind head that still counts as none.
-        failing_recall: a network with at most this recall fails on a class.
-        recognised_recall: a network with at least this recall recognises a class.
-        dominant_rows: a similarity matrix is diagonally dominant if at least this share of its
-            rows have their maximum on the diagonal.
-        correlation_threshold: filters are correlated above it (figure 7 e).
-        half_ratio: "about half" is at most this ratio.
-        much_lower_ratio: "much lower" is at most this ratio.
-        filter_share: the published share of filters of each class, and of shared ones.
-        filter_share_margin: deviation from it that still counts as about equal.
-    """
-
-    accuracy_margin: float
-    sacrifice_margin: float
-    cross_entropy_ratio: float
-    sparse_density: float
-    leakage_margin: float
-    failing_recall: float
-    recognised_recall: float
-    dominant_rows: float
-    correlation_threshold: float
-    half_ratio: float
-    much_lower_ratio: float
-    filter_share: float
-    filter_share_margin: float
-
-    @classmethod
-    def parse(cls, parameters: Any) -> "ClaimParameters":
-        """Take them from a mapping.
-
-        Raises:
-            ClearfiltersError: if a key is missing or unknown.
-        """
-        expected = {field.name for field in fields(cls)}
-        wrong = sorted(expected ^ set(parameters))
-        if wrong:
-            raise ClearfiltersError(
-                f"params.yaml: claims: missing or unknown keys {', '.join(wrong)}; expected "
-                f"exactly {', '.join(sorted(expected))}"
-            )
-        return cls(**{name: float(value) for name, value in parameters.items()})
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Every figure by its id. To add one, write its function and add an entry to FIGURES."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.drawing import Drawing, save
@@ -17,8 +18,9 @@ class FigureSpec:
     Attributes:
         title: heading on the page.
         draw: makes it.
-        needs: (role, analysis) pairs without any of which there is nothing to show.
-        also: further analyses that it reads where they were recorded.
+        needs: (role, analysis) pairs without any of which there is nothing to show; all of one
+            setting, since only there can they be compared.
+        also: further analyses that it reads.
     """
 
     title: str
@@ -109,11 +111,27 @@ def figure_spec(figure_id: str) -> FigureSpec:
     return FIGURES[figure_id]
 
 
-def not_run(figure_id: str, index: Index) -> list[str]:
-    """What a figure needs and the run lacks, as `analysis of role`; empty if it can be drawn."""
-    present = {(entry.get("role"), entry["analysis"]) for entry in index}
+def not_run(figure_id: str, measured: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What a figure needs and the run lacks, as `analysis of role`; empty if it can be drawn.
+
+    Args:
+        figure_id: a key of FIGURES.
+        measured: a `role`, an `analysis` and the `setting` (`Experiment.setting`, or whatever else
+            tells data and networks apart) per measurement.
+    """
+    settings: dict[Hashable, set[tuple[str, str]]] = {None: set()}
+    for entry in measured:
+        found = settings.setdefault(entry["setting"], set())
+        found.add((entry["role"], entry["analysis"]))
     needs = figure_spec(figure_id).needs
-    return [f"{analysis} of {role}" for role, analysis in needs if (role, analysis) not in present]
+    # Of the setting that comes nearest.
+    lacking = min(([n for n in needs if n not in found] for found in settings.values()), key=len)
+    elsewhere = set().union(*settings.values())
+    return [
+        f"{analysis} of {role}"
+        + (" on the same data and network" if (role, analysis) in elsewhere else "")
+        for role, analysis in lacking
+    ]
 
 
 def write_figure(figure_id: str, index: Index, out: Path) -> bool:
@@ -126,8 +144,9 @@ def write_figure(figure_id: str, index: Index, out: Path) -> bool:
         ClearfiltersError: for an unknown id, or a measurement that is missing, malformed or made
             with other parameters.
     """
-    if not_run(figure_id, index):
-        return False
     spec = figure_spec(figure_id)
-    save(spec.draw(load(index, spec.analyses)), out)
+    records = load(index, spec.analyses)
+    if not_run(figure_id, records.measured()):
+        return False
+    save(spec.draw(records), out)
     return True

@@ -44,17 +44,17 @@ def _models(experiments: list[Experiment]) -> str:
 
 def lsg_figure4(records: Records) -> Drawing:
     """Gates trained with and without the sparsity term, and the gate fitted to STD."""
-    network = records.experiments("lsg", analysis="phi")[0].network
+    setting = records.experiments("lsg", analysis="phi")[0].setting
     shown = [
         e
         for role in ("lsg", "dense", "csg", "negatives", "joint", "std")
         for e in records.experiments(role, analysis="phi")
-        if e.network == network
+        if e.setting == setting
     ]
     figure, axes = new_figure(1.9 * len(shown) + 0.4, len(shown), 1, sharex=True)
     for axis, e in zip(axes[:, 0], shown, strict=True):
         source, gate = _gate(records, e)
-        image = heat_map(axis, gate, limits=(0, 1), row_names=records.classes(len(gate)))
+        image = heat_map(axis, gate, limits=(0, 1), row_names=records.classes(e))
         note = ", no sparsity term" if e.role == "dense" else ""
         axis.set_title(f"{e.label}: {source} gate{note}, density {gate.mean():.3f}", fontsize=9)
     axes[-1, 0].set_xlabel("filter", fontsize=9)
@@ -69,14 +69,13 @@ def lsg_figure4(records: Records) -> Drawing:
 
 def lsg_figure5(records: Records) -> Drawing:
     """Confusion matrices of STD and LSG after zeroing the filters of one and of two classes."""
-    lsg = records.experiments("lsg", analysis="masking")[0]
-    std = records.partner(lsg, "std") or records.experiments("std", analysis="masking")[0]
+    std, lsg = records.pairs("lsg", "std", "masking")[0]
     shown = [std, lsg]
     cases = [(records.first(e, "masking") or {})["cases"] for e in shown]
     figure, axes = new_figure(3.4 * len(shown), len(shown), len(cases[0]))
     for e, own_cases, row in zip(shown, cases, axes, strict=True):
         for case, axis in zip(own_cases, row, strict=True):
-            image = _draw_confusion(records, axis, case)
+            image = _draw_confusion(axis, case, records.classes(e))
             axis.set_title(
                 f"{e.label}, {case['masked_filters']} filters zeroed\nrecall: masked "
                 f"{_share(case['recall_masked'])}, other {_share(case['recall_other'])}",
@@ -96,10 +95,9 @@ def lsg_figure5(records: Records) -> Drawing:
     return Drawing(figure, caption)
 
 
-def _draw_confusion(records: Records, axis: Axes, case: dict[str, Any]) -> Any:
+def _draw_confusion(axis: Axes, case: dict[str, Any], classes: list[str]) -> Any:
     counts = matrix_of(case["confusion"])
     rates = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    classes = records.classes(len(rates))
     marked = [f"▸ {n}" if i in case["masked_classes"] else n for i, n in enumerate(classes)]
     return heat_map(axis, rates, limits=(0, 1), row_names=marked, column_names=classes)
 
@@ -108,6 +106,7 @@ def lsg_figure6(records: Records) -> Drawing:
     """Similarity of features and gate rows over true positives and false negatives."""
     e = records.experiments("lsg", analysis="similarity")[0]
     values = records.first(e, "similarity") or {}
+    classes = records.classes(e)
     figure, axes = new_figure(7.2, 2, 2)
     names = (("lsg", "LSG: inner product"), ("csg", "CSG: cosine"))
     samples = (("true_positive", "true positives"), ("false_negative", "false negatives"))
@@ -115,7 +114,6 @@ def lsg_figure6(records: Records) -> Drawing:
         matrices = [matrix_of(values[key][sample]) for sample, _ in samples]
         limits = (0.0, float(np.nanmax([np.nanmax(m) for m in matrices])))
         for (sample, title), matrix, axis in zip(samples, matrices, row, strict=True):
-            classes = records.classes(len(matrix))
             image = heat_map(axis, matrix, limits=limits, row_names=classes, column_names=classes)
             dominance = _share(values[key][f"dominance_{sample}"])
             axis.set_title(f"{name}, {title}\ndiagonal dominance {dominance}", fontsize=9)
@@ -141,16 +139,12 @@ def filter_groups(gate: Matrix) -> npt.NDArray[np.int64]:
 
 def lsg_figure7(records: Records) -> Drawing:
     """Filter correlation of STD and of the fixed gate, and the share above a threshold."""
-    pairs = [
-        (records.partner(fixed, "std"), fixed)
-        for fixed in records.experiments("fixed", analysis="correlation")
-    ]
-    complete = [(std, fixed) for std, fixed in pairs if std is not None]
-    rows = len(complete)
+    pairs = records.pairs("fixed", "std", "correlation")
+    rows = len(pairs)
     figure, axes = new_figure(
         3.1 * rows + 3.0, rows + 1, 2, gridspec_kw={"height_ratios": [1.0] * rows + [0.95]}
     )
-    for pair, row in zip(complete, axes[:rows], strict=True):
+    for pair, row in zip(pairs, axes[:rows], strict=True):
         for e, axis in zip(pair, row, strict=True):
             image = _draw_correlation(records, axis, e)
         figure.colorbar(image, ax=row.tolist(), label="correlation", shrink=0.8)
@@ -158,7 +152,7 @@ def lsg_figure7(records: Records) -> Drawing:
     for axis in axes[rows]:
         axis.remove()
     curve = figure.add_subplot(grid[rows, :])
-    shown = [e for pair in complete for e in pair]
+    shown = [e for pair in pairs for e in pair]
     for number, e in enumerate(shown):
         _draw_threshold_curve(records, curve, e, number)
     curve.set_xlabel("threshold s", fontsize=9)
@@ -216,7 +210,7 @@ def lsg_figure9(records: Records) -> Drawing:
     figure, axes = new_figure(2.2 * len(shown) + 0.3, len(shown), 1)
     for axis, e in zip(axes[:, 0], shown, strict=True):
         gate = _gate(records, e)[1]
-        image = heat_map(axis, gate, limits=(0, 1), row_names=records.classes(len(gate)))
+        image = heat_map(axis, gate, limits=(0, 1), row_names=records.classes(e))
         shared = int((gate.min(axis=0) == 1).sum())
         own = int((gate.sum(axis=0) == 1).sum()) // len(gate)
         axis.set_title(f"{e.label}: {own} filters for each class, {shared} for all", fontsize=9)
@@ -229,18 +223,13 @@ def lsg_figure9(records: Records) -> Drawing:
 
 def lsg_figure10(records: Records) -> Drawing:
     """k-means centres of STD and of the fixed gate's network, above the gate itself."""
-    fixed = records.experiments("fixed", analysis="clustering")[0]
-    std = records.partner(fixed, "std") or records.experiments("std", analysis="clustering")[0]
+    std, fixed = records.pairs("fixed", "std", "clustering")[0]
+    classes = records.classes(fixed)
     figure, axes = new_figure(6.4, 3, 1, sharex=True)
     for axis, e in zip(axes[:2, 0], (std, fixed), strict=True):
         values = records.first(e, "clustering") or {}
         centers = matrix_of(values["centers"])[values["order"]]
-        image = heat_map(
-            axis,
-            centers,
-            limits=(0, float(centers.max())),
-            row_names=records.classes(len(centers)),
-        )
+        image = heat_map(axis, centers, limits=(0, float(centers.max())), row_names=classes)
         axis.set_title(
             f"{e.label}: centres; match with its {values['source']} gate {values['match']:.2f}, "
             f"by chance {values['match_random']:.2f}",
@@ -248,7 +237,7 @@ def lsg_figure10(records: Records) -> Drawing:
         )
         figure.colorbar(image, ax=axis, label="activation")
     gate = _gate(records, fixed)[1]
-    image = heat_map(axes[2, 0], gate, limits=(0, 1), row_names=records.classes(len(gate)))
+    image = heat_map(axes[2, 0], gate, limits=(0, 1), row_names=classes)
     figure.colorbar(image, ax=axes[2, 0], label="gate")
     axes[2, 0].set_title(f"{fixed.label}: gate", fontsize=9)
     axes[2, 0].set_xlabel("filter", fontsize=9)
@@ -328,11 +317,10 @@ def _draw_lines(
 def _draw_scatter(
     records: Records, axis: Axes, grid: list[Experiment], std: Experiment | None
 ) -> None:
-    network = grid[0].network
     named = [
         e
         for e in records.experiments("lsg", "csg", "negatives", "joint", "dense", "fixed")
-        if e.network == network
+        if e.setting == grid[0].setting
     ]
     for number, group in enumerate([grid, *([e] for e in named)]):
         points = [p for e in group if (p := _point(records, e)) is not None]

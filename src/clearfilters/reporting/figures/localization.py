@@ -19,9 +19,8 @@ ROW_HEIGHT = 1.45  # inches
 
 def lsg_figure8(records: Records) -> Drawing:
     """Image, object, and the CAM of STD, LSG and, where it ran, CSG, a row per class."""
-    lsg = records.experiments("lsg", analysis="localization")[0]
-    std = records.partner(lsg, "std") or records.experiments("std", analysis="localization")[0]
-    csg = records.partner(lsg, "csg")
+    std, lsg = records.pairs("lsg", "std", "localization")[0]
+    csg = records.partner(lsg, "csg", "localization")
     shown = [std, lsg] if csg is None else [std, lsg, csg]
     examples = [(records.first(e, "localization") or {})["examples"] for e in shown]
     rows = len(examples[0])

@@ -19,6 +19,17 @@ from clearfilters.reporting.table import (
 
 # The trade-off runs have a table of their own.
 METHODS = tuple(role for role in ROLES if role != "tradeoff")
+# The CIFAR networks by the published one that they are relatives of. ImageNet's networks, some of
+# the same name, are none.
+RELATIVES = {
+    "resnet8": "ResNet20",
+    "resnet20": "ResNet20",
+    "resnet32": "ResNet20",
+    "resnet44": "ResNet20",
+    "resnet56": "ResNet20",
+    "resnet110": "ResNet20",
+    "alexnet": "AlexNet",
+}
 NO_CSG = "CSG's own tables are not at hand: rows without a published value."
 TIMES = "Numbers are mean ± sample standard deviation over seeds; a single seed has no ±."
 
@@ -29,14 +40,11 @@ def published_network(records: Records, experiment: Experiment) -> str | None:
     A run that has that very network shows the values beside it alone; one that has only a
     relative (the quick run) shows them there.
     """
-    # ResNet18 and ResNet152 are the papers' ImageNet-form networks, no relatives of ResNet20.
-    if experiment.model in ("resnet18", "resnet152"):
-        return None
-    for prefix, name in (("resnet", "ResNet20"), ("alexnet", "AlexNet")):
-        if experiment.model.startswith(prefix):
-            present = any(e.model == name.lower() for e in records.experiments())
-            return name if not present or experiment.model == name.lower() else None
-    return None
+    name = RELATIVES.get(experiment.model)
+    if name is None or experiment.model == name.lower():
+        return name
+    present = any(e.model == name.lower() for e in records.experiments())
+    return None if present else name
 
 
 def _density_interval(records: Records, experiment: Experiment) -> str:
@@ -233,7 +241,7 @@ SHARED = Column("shared", "Shared filters", "filters", 2)
 def lsg_gate_statistics(records: Records) -> Table:
     """LSG section 4.3: filters that one class has to itself, and shared ones, at threshold h."""
     experiments = records.experiments(*METHODS, analysis="gate_statistics")
-    classes = _statistics_classes(records, experiments)
+    classes = dict.fromkeys(name for e in experiments for name in records.classes(e))
     columns = [
         MONOPOLIZED,
         Column("monopolized_share_per_class", "Own share per class", "fraction"),
@@ -247,7 +255,7 @@ def lsg_gate_statistics(records: Records) -> Table:
         Row(
             e.label,
             (e.label, _source(records, e, "gate_statistics"), str(len(e.seeds))),
-            _statistics_cells(records, e, classes),
+            _statistics_cells(records, e),
         )
         for e in experiments
     ]
@@ -272,14 +280,6 @@ def lsg_gate_statistics(records: Records) -> Table:
     return Table("lsg_gate_statistics", title, heads, columns, rows, notes)
 
 
-def _statistics_classes(records: Records, experiments: Sequence[Experiment]) -> list[str]:
-    for e in experiments:
-        values = records.first(e, "gate_statistics")
-        if values is not None:
-            return records.classes(len(values["monopolized"]))
-    return []
-
-
 def filters_total(values: dict[str, Any]) -> int:
     """K: tightening makes every filter either one class's own or shared."""
     return int(values["monopolized_total"]) + int(values["shared"])
@@ -295,7 +295,7 @@ def shared_share(values: dict[str, Any]) -> float:
     return float(values["shared"]) / filters_total(values)
 
 
-def _statistics_cells(records: Records, e: Experiment, classes: list[str]) -> dict[str, Cell]:
+def _statistics_cells(records: Records, e: Experiment) -> dict[str, Cell]:
     def sample(quantity: str | Callable[[dict[str, Any]], float | None]) -> Sample:
         return records.sample(e, "gate_statistics", quantity)
 
@@ -316,7 +316,7 @@ def _statistics_cells(records: Records, e: Experiment, classes: list[str]) -> di
         "tightened_density": cell(sample("tightened_density")),
         "tightened_gate_accuracy": cell(sample("tightened_gate_accuracy")),
     }
-    for number, name in enumerate(classes):
+    for number, name in enumerate(records.classes(e)):
         cells[f"monopolized {name}"] = cell(sample(_class_count(number)))
     return cells
 
@@ -416,7 +416,7 @@ def lsg_tradeoff(records: Records) -> Table:
     experiments = grid + [
         e
         for e in records.experiments(*METHODS, analysis="classification")
-        if not grid or (e.dataset, e.network) == (grid[0].dataset, grid[0].network)
+        if not grid or e.setting == grid[0].setting
     ]
     rows = []
     for e in experiments:

@@ -167,15 +167,10 @@ def _rows(
 def _baseline_rows(
     records: Records, experiments: Sequence[Experiment], block: Block, metric: str
 ) -> Iterator[Row]:
-    """One row per baseline, data set and network: random maps have the size of the network's.
-
-    Where a baseline depends on the training, one row per baseline and experiment.
-    """
+    """One row per baseline and group of experiments that have it in common."""
     if block.baselines is None:
         return
-    groups: dict[str, Experiment] = {}
-    for e in experiments:
-        groups.setdefault(e.label if block.of_training else f"{e.network} on {e.dataset}", e)
+    groups = _baseline_groups(experiments, block)
     for group, e in groups.items():
         name = _metric(_first(records, e), block, metric)
         for key, label in BASELINES.items():
@@ -190,6 +185,25 @@ def _baseline_rows(
                 )
             heads = (block.key, name, f"baseline: {shown}")
             yield Row(f"{block.key} / {name} / {shown}", heads, cells)
+
+
+def _baseline_groups(experiments: Sequence[Experiment], block: Block) -> dict[str, Experiment]:
+    """Name -> the first experiment of each group whose baselines are the same.
+
+    A group has its data and network in common: random maps have the size of the network's. Where a
+    baseline depends on the training, each experiment is a group.
+    """
+    if block.of_training:
+        return {e.label: e for e in experiments}
+    groups: dict[tuple[str, str], Experiment] = {}
+    for e in experiments:
+        groups.setdefault(e.setting, e)
+    names = [f"{e.network} on {e.dataset}" for e in groups.values()]
+    return {
+        # Two data sets may have one format.
+        name if names.count(name) == 1 else f"{name}, as {e.label}": e
+        for name, e in zip(names, groups.values(), strict=True)
+    }
 
 
 def _baseline(baselines: Callable[[Values], Values], key: str) -> Callable[[Values], Values]:
