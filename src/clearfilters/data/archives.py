@@ -16,6 +16,7 @@ from clearfilters.artifacts import atomic_path
 from clearfilters.errors import ClearfiltersError
 
 TIMEOUT_SECONDS = 60
+FETCH_AGAIN = "the file is damaged or another one; fetch it again"
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,14 @@ ARCHIVES: dict[str, Archive] = {
 }
 
 
-def check_md5(path: Path, expected: str, source: str) -> None:
-    """Compare a file with its published MD5; `source` names it in the message.
+def check_md5(path: Path, expected: str, source: str, advice: str = FETCH_AGAIN) -> None:
+    """Compare a file with its published MD5.
+
+    Args:
+        path: the file.
+        expected: the published MD5.
+        source: what the message calls the file.
+        advice: what the message ends in.
 
     Raises:
         ClearfiltersError: if they differ.
@@ -70,8 +77,7 @@ def check_md5(path: Path, expected: str, source: str) -> None:
         found = hashlib.file_digest(stream, "md5").hexdigest()
     if found != expected:
         raise ClearfiltersError(
-            f"{source}: MD5 is {found}, the published one is {expected}; the file is damaged or "
-            "another one; fetch it again"
+            f"{source}: MD5 is {found}, the published one is {expected}; {advice}"
         )
 
 

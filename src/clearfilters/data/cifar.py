@@ -1,6 +1,5 @@
 """CIFAR-10 as it is published: `cifar-10-batches-py` (Krizhevsky 2009)."""
 
-import hashlib
 import io
 import pickle
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from torchvision.datasets import CIFAR10
 
 from clearfilters.artifacts import file_sha256
-from clearfilters.data.archives import fetch
+from clearfilters.data.archives import check_md5, fetch
 from clearfilters.data.store import RawData, Split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params import Cifar10Params
@@ -22,6 +21,11 @@ CLASSES = [
 # (file, published MD5) of each batch.
 BATCHES = {"train": CIFAR10.train_list, "test": CIFAR10.test_list}
 LAST = "test_batch"
+# What to do about a batch whose MD5 is another one.
+IF_A_COPY = (
+    "fetch the file again, or set `datasets.cifar10.verify: false` if it is a re-encoded copy (the "
+    "tables will say so)"
+)
 
 # All that the published batches, or NumPy arrays written by Python 2 or 3, need to load.
 ALLOWED_GLOBALS = {
@@ -79,22 +83,6 @@ def read_batch(path: Path) -> Split:
     return Split(np.ascontiguousarray(data.transpose(0, 2, 3, 1)), labels)
 
 
-def check_md5(path: Path, expected: str) -> None:
-    """Compare a batch with its published MD5.
-
-    Raises:
-        ClearfiltersError: if they differ.
-    """
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "md5").hexdigest()
-    if found != expected:
-        raise ClearfiltersError(
-            f"{path}: MD5 is {found}, the published one is {expected}; fetch the file again, or "
-            "set `datasets.cifar10.verify: false` if it is a re-encoded copy (the tables will say "
-            "so)"
-        )
-
-
 def read_raw(data: Cifar10Params, raw: Path, out: Path, *, download: bool) -> RawData:
     """CIFAR-10 below the folder `raw`, for the processed store; errors as `read_cifar10`."""
     splits, sha256 = read_cifar10(raw, verify=data.verify, download=download)
@@ -122,7 +110,7 @@ def read_cifar10(
         The splits, and the SHA-256 of each raw file.
 
     Raises:
-        ClearfiltersError: see `read_batch`, `check_md5` and `archives.fetch`.
+        ClearfiltersError: see `read_batch`, `archives.check_md5` and `archives.fetch`.
     """
     folder = root / FOLDER
     if download and verify and not (folder / LAST).exists():
@@ -133,7 +121,7 @@ def read_cifar10(
         for name, md5 in batches:
             path = folder / name
             if verify and path.exists():
-                check_md5(path, md5)
+                check_md5(path, md5, str(path), IF_A_COPY)
             parts.append(read_batch(path))
             sha256[name] = file_sha256(path)
         splits[split] = Split(
