@@ -96,6 +96,7 @@ def run(batches: int) -> Row:
             classes=[str(index) for index in range(workload.CLASSES)],
             raw_sha256={},
             verified=False,
+            parameters=workload.parameters(None).data.model_dump(),
         )
         ours, baseline = (_peak_gib(loop, batches, store) for loop in LOOPS)
     return Row(

@@ -15,6 +15,8 @@ from clearfilters.params import TrainingSlice
 
 ROOT = Path(__file__).parents[1]
 
+# How the digits of the tests are prepared.
+DIGITS = {"format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0}
 LSG = {"name": "lsg", "lambda": 0.5, "a": 0.05, "s_density": 0.1}
 ALTERNATING = {"scheme": "alternating", "period": 3, "gate_phases": [1], "warmup_epochs": 0}
 PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
@@ -52,6 +54,7 @@ def digits_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         classes=digits.CLASSES,
         raw_sha256={},
         verified=True,
+        parameters=DIGITS,
     )
     return root
 
@@ -83,7 +86,7 @@ def make_slice() -> Callable[..., TrainingSlice]:
             "evaluate_every": 2,
         }
         content = {
-            "data": {"format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0},
+            "data": DIGITS,
             "model": model or {"name": "resnet20", "width": 4},
             "gate": gate,
             "training": {**defaults, **training},
@@ -99,6 +102,7 @@ def gate_block() -> Callable[..., dict[str, Any]]:
     """Builds the gate block of an experiment: LSG, alternating, unless told otherwise."""
 
     def build(**changes: Any) -> dict[str, Any]:
-        return {"objective": LSG, "path": ALTERNATING, "update": PLAIN, **changes}
+        moves = {} if "fixed" in changes else {"update": PLAIN}
+        return {"objective": LSG, "path": ALTERNATING, **moves, **changes}
 
     return build

@@ -62,6 +62,9 @@ def test_the_default_parameters_are_valid(default_params: Content) -> None:
     assert isinstance(load_params(default_params), Params)
 
 
+MULTISTEP = {"name": "multistep", "warmup_epochs": 0, "milestones": [100], "gamma": 0.1}
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -109,6 +112,42 @@ def test_an_error_names_the_key(default_params: Content, key: str, value: Any) -
     assert repr(value) in message
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        # Blocks of several types: no name of a type in the key.
+        ("datasets.digits.test_frac", 0.1, "datasets.digits.test_frac: "),
+        ("experiments.resnet20-lsg.gate.objective.lamda", 1.0, "gate.objective.lamda: "),
+        ("attacks.white_box.fgsm.epss", 0.1, "attacks.white_box.fgsm.epss: "),
+        ("attacks.white_box.fgsm.eps", 7.0, "attacks.white_box.fgsm.eps: "),
+        # What a whole block is refused for.
+        ("run.seeds", [0, 0], "run: .*seeds \\[0, 0\\] "),
+        ("training.schedule.warmup_epochs", 20, "training: .*schedule.warmup_epochs 20 "),
+        ("training.schedule.name", "multistep", "training.schedule: .*needs milestones"),
+        ("training.schedule.milestones", [5, 3], "milestones \\[5, 3\\] must rise"),
+        ("training.schedule", MULTISTEP, "training: .*milestones \\[100\\] must lie below"),
+        ("experiments.resnet20-lsg.gate.path.gate_phases", [], "gate.path.gate_phases: "),
+        ("analysis.clustering.seed", 2**32, "analysis.clustering.seed: "),
+    ],
+)
+def test_the_key_as_the_file_has_it(
+    default_params: Content, key: str, value: Any, named: str
+) -> None:
+    _set(default_params, key, value)
+    with pytest.raises(ClearfiltersError, match=named) as caught:
+        load_params(default_params)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(("experiment", "training"), [("resnet20-lsg", 9), ("animals-lsg", 24)])
+def test_a_gate_warms_up_before_the_training_ends(
+    default_params: Content, experiment: str, training: int
+) -> None:
+    _set(default_params, f"experiments.{experiment}.gate.path.warmup_epochs", training)
+    with pytest.raises(ClearfiltersError, match=rf"{experiment}: gate\.path\.warmup_epochs"):
+        jobs(load_params(default_params))
+
+
 def test_every_error_is_named_at_once(default_params: Content) -> None:
     default_params["training"]["epochs"] = 0
     default_params["claims"]["sparce_density"] = 0.2
@@ -153,6 +192,22 @@ def test_two_experiments_cannot_share_a_label(default_params: Content) -> None:
 def test_a_role_fits_the_gate(default_params: Content, experiment: str, role: str) -> None:
     _set(default_params, f"experiments.{experiment}.role", role)
     with pytest.raises(ClearfiltersError, match=f"{experiment}: .*role {role} does not fit"):
+        load_params(default_params)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("resnet20-lsg.gate.update", None),
+        ("resnet20-lsg.gate.fixed", {"monopolized": 3, "shared": 2}),
+        ("resnet20-fixed.gate.update", {"init": 0.5, "optimizer": "plain", "lr": 1.0}),
+        ("resnet20-fixed.gate.fixed", None),
+    ],
+)
+def test_a_gate_is_either_updated_or_fixed(default_params: Content, key: str, value: Any) -> None:
+    _set(default_params, f"experiments.{key}", value)
+    experiment = key.split(".")[0]
+    with pytest.raises(ClearfiltersError, match=f"{experiment}.gate: .*`update`.* or `fixed`"):
         load_params(default_params)
 
 

@@ -34,6 +34,7 @@ Density = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as NumPy and scikit-learn take them
 T = TypeVar("T")
 Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 Border = Literal["black", "reflect"]  # of an image that is padded for random crops
@@ -52,7 +53,7 @@ class DigitsParams(Strict):
     format: Literal["digits"]
     note: str
     test_fraction: Fraction
-    split_seed: Natural
+    split_seed: Seed
 
 
 class Cifar10Params(Strict):
@@ -78,7 +79,7 @@ class ObjectCropParams(Strict):
     classes: Annotated[list[AnimalClass], Field(min_length=1)]
     image_size: Count
     train_share: Fraction
-    split_seed: Natural
+    split_seed: Seed
 
     @model_validator(mode="after")
     def _classes_once(self) -> "ObjectCropParams":
@@ -134,7 +135,7 @@ class StyleParams(Strict):
 class RenderingParams(Strict):
     """How images of the embedded animals are rendered."""
 
-    seed: Natural
+    seed: Seed
     style: StyleParams
     jpeg_quality: Annotated[int, Field(ge=1, le=95)]
 
@@ -382,6 +383,14 @@ class ScheduleParams(Strict):
     milestones: list[Count]
     gamma: Fraction
 
+    @model_validator(mode="after")
+    def _milestones_rise(self) -> "ScheduleParams":
+        if self.milestones != sorted(set(self.milestones)):
+            raise ValueError(f"milestones {self.milestones} must rise")
+        if self.name == "multistep" and not self.milestones:
+            raise ValueError("multistep needs milestones; name at least one, or choose cosine")
+        return self
+
 
 class TrainingParams(Strict):
     """The optimisation of theta."""
@@ -399,6 +408,20 @@ class TrainingParams(Strict):
     precision: Literal["bf16", "float32"]
     compile: bool
     evaluate_every: Count
+
+    @model_validator(mode="after")
+    def _schedule_ends_in_time(self) -> "TrainingParams":
+        schedule = self.schedule
+        if schedule.warmup_epochs > self.epochs:
+            raise ValueError(
+                f"schedule.warmup_epochs {schedule.warmup_epochs} must be at most epochs "
+                f"{self.epochs}"
+            )
+        if schedule.name == "multistep" and schedule.milestones[-1] >= self.epochs:
+            raise ValueError(
+                f"schedule.milestones {schedule.milestones} must lie below epochs {self.epochs}"
+            )
+        return self
 
     @model_serializer(mode="wrap")
     def _without_black_border(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -433,7 +456,7 @@ class PathParams(Strict):
 
     scheme: Literal["alternating", "joint"]
     period: Count
-    gate_phases: list[Natural]
+    gate_phases: Annotated[list[Natural], Field(min_length=1)]
     warmup_epochs: Natural
 
     @model_validator(mode="after")
@@ -461,13 +484,22 @@ class FixedGateParams(Strict):
 
 
 class GateParams(Strict):
-    """A gate experiment."""
+    """A gate experiment: a gate that is updated, or one that is fixed."""
 
     objective: Annotated[LsgParams | CsgParams, Field(discriminator="name")]
     path: PathParams
-    update: GateUpdateParams
+    update: GateUpdateParams | None = None
     fixed: FixedGateParams | None = None
     negative_weight: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _is_updated_or_fixed(self) -> "GateParams":
+        if (self.update is None) == (self.fixed is None):
+            raise ValueError(
+                "a gate has either `update`, how it moves, or `fixed`, and not both; remove one "
+                "(in a preset: `update: null` or `fixed: null`), or add one"
+            )
+        return self
 
 
 Role = Literal["std", "lsg", "csg", "dense", "joint", "fixed", "negatives", "tradeoff"]
@@ -504,7 +536,7 @@ class ExperimentParams(Strict):
     gate: GateParams | None = None
     finetune: FineTuneParams | None = None
     training: dict[str, Any] = {}
-    seeds: list[Natural] | None = None
+    seeds: list[Seed] | None = None
 
     @model_validator(mode="after")
     def _seeds_each_once(self) -> "ExperimentParams":
@@ -529,7 +561,7 @@ class TradeoffParams(Strict):
     base: Name
     lambdas: list[Positive]
     a: list[NonNegative]
-    seeds: list[Natural]
+    seeds: list[Seed]
     training: dict[str, Any]
 
     @model_validator(mode="after")
@@ -544,7 +576,7 @@ class FeaturesParams(Strict):
 
     batch_size: Count
     noise_images: Count
-    noise_seed: Natural
+    noise_seed: Seed
 
 
 class ClassificationParams(Strict):
@@ -566,7 +598,7 @@ class MisParams(Strict):
     """The nearest-neighbour estimate of mutual information."""
 
     n_neighbors: Count
-    random_state: Natural
+    random_state: Seed
 
 
 class GateStatisticsParams(Strict):
@@ -578,7 +610,7 @@ class GateStatisticsParams(Strict):
 class LeakageParams(Strict):
     """The random gate that the trained one is compared with."""
 
-    random_gate_seed: Natural
+    random_gate_seed: Seed
 
 
 class CorrelationParams(Strict):
@@ -602,7 +634,7 @@ class SimilarityParams(Strict):
 class ClusteringParams(Strict):
     """k-means on pooled features."""
 
-    seed: Natural
+    seed: Seed
     n_init: Count
     permutations: Count
 
@@ -631,7 +663,7 @@ class LocalizationParams(Strict):
     csg: SegmentationParams
     gradmap: GradMapParams
     random_maps: Count
-    random_seed: Natural
+    random_seed: Seed
     examples: Count
     batch_size: Count
 
@@ -688,7 +720,7 @@ WhiteBoxParams = Annotated[FgsmParams | PgdParams | CwParams, Field(discriminato
 class SamplingParams(Strict):
     """Which images are attacked, and in what batches."""
 
-    seed: Natural
+    seed: Seed
     test_per_class: Count
     batch_size: Count
 
@@ -711,7 +743,7 @@ class DetectionParams(Strict):
     shared_size: Count
     repetitions: Count
     trees: Count
-    seed: Natural
+    seed: Seed
     min_positives: Count
 
 
@@ -722,7 +754,7 @@ class OnePixelParams(Strict):
     population: Annotated[int, Field(ge=4)]
     generations: Count
     mutation: Positive
-    seed: Natural
+    seed: Seed
     batch_size: Count
 
 
@@ -739,7 +771,7 @@ class LocalSearchParams(Strict):
     initial_share: Density
     candidates: Count
     order: Literal["lowest", "highest"]
-    seed: Natural
+    seed: Seed
     batch_size: Count
 
 
@@ -747,7 +779,7 @@ class AttacksParams(Strict):
     """Adversarial samples: of which models, how made, how detected."""
 
     experiments: list[Name]
-    seeds: list[Natural]
+    seeds: list[Seed]
     sampling: SamplingParams
     white_box: dict[Name, WhiteBoxParams]
     detection: DetectionParams
@@ -756,11 +788,9 @@ class AttacksParams(Strict):
 
     @model_validator(mode="after")
     def _each_once(self) -> "AttacksParams":
-        for values in (self.experiments, self.seeds):
-            if len(set(values)) != len(values):
-                raise ValueError(f"{values} must name each entry once")
-        if self.experiments and not self.seeds:
-            raise ValueError("seeds must not be empty where experiments are named")
+        if self.experiments:
+            _check_each_once("experiments", self.experiments)
+            _check_each_once("seeds", self.seeds)
         return self
 
 
@@ -798,7 +828,7 @@ class RunParams(Strict):
 
     name: Name
     datasets: list[Name]
-    seeds: list[Natural]
+    seeds: list[Seed]
     experiments: list[Name]
     localized: list[Name]
     tradeoff: TradeoffParams | None
@@ -850,7 +880,7 @@ class TrainingSlice(Strict):
     model: ModelParams
     gate: GateParams | None
     training: TrainingParams
-    seed: Natural
+    seed: Seed
     finetune: FineTuneParams | None = None
 
     @model_serializer(mode="wrap")
@@ -865,7 +895,7 @@ class TrainingSlice(Strict):
 class ContactSheetSlice(Strict):
     """Everything that shapes the figure of the rendered animals."""
 
-    seed: Natural
+    seed: Seed
     style: StyleParams
     columns: Count
 
@@ -877,12 +907,35 @@ class AdversarialSlice(TrainingSlice):
     attack: WhiteBoxParams
 
 
-def _explain(error: ValidationError, source: str) -> ClearfiltersError:
+def _explain(error: ValidationError, source: str, content: Any) -> ClearfiltersError:
     lines = []
     for detail in error.errors():
-        key = ".".join(str(part) for part in detail["loc"]) or "(top level)"
-        lines.append(f"{source}: {key}: {detail['msg']} (found: {detail['input']!r})")
+        key = ".".join(_keys(detail["loc"], content)) or "(top level)"
+        # A whole block would bury the message, which names what is wrong in it.
+        is_block = isinstance(detail["input"], Mapping) and detail["type"] == "value_error"
+        found = "" if is_block else f" (found: {detail['input']!r})"
+        lines.append(f"{source}: {key}: {detail['msg']}{found}")
     return ClearfiltersError("\n".join(lines) + "\nCorrect these keys and run again.")
+
+
+def _keys(location: Sequence[int | str], content: Any) -> list[str]:
+    """A location in `content` without the tags that pydantic adds where a block has several types.
+
+    The tag is what the block's `name`, `format` or `method` says, and no key of the block.
+    """
+    keys = []
+    for part in location:
+        if isinstance(content, Mapping):
+            tags = [content.get(key) for key in ("name", "format", "method")]
+            if part not in content and part in tags:
+                continue
+            content = content.get(part)
+        elif isinstance(content, Sequence) and isinstance(part, int):
+            content = content[part]
+        else:
+            content = None
+        keys.append(str(part))
+    return keys
 
 
 def load_params(content: Mapping[str, Any]) -> Params:
@@ -902,7 +955,7 @@ def load_params(content: Mapping[str, Any]) -> Params:
         check_localized(params)
         check_attacks(params)
     except ValidationError as error:
-        raise _explain(error, "params.yaml") from None
+        raise _explain(error, "params.yaml", content) from None
     return params
 
 
@@ -910,7 +963,7 @@ def _parsed(kind: Any, content: Any, source: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
-        raise _explain(error, source) from None
+        raise _explain(error, source, content) from None
 
 
 def parse(kind: type[T], content: Any, key: str | None = None) -> T:
@@ -949,7 +1002,7 @@ def _overridden(training: TrainingParams, override: Mapping[str, Any], key: str)
     try:
         return TrainingParams.model_validate(merged)
     except ValidationError as error:
-        raise _explain(error, f"params.yaml: {key}") from None
+        raise _explain(error, f"params.yaml: {key}", merged) from None
 
 
 def _tradeoff_jobs(params: Params) -> list[Job]:
@@ -962,6 +1015,8 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
             f"run.tradeoff.base: `{grid.base}` has no LSG objective; name one that has"
         )
     own = _overridden(params.training, base.training, f"experiments.{grid.base}.training")
+    training = _overridden(own, grid.training, "run.tradeoff.training")
+    _check_gate_trains(base.gate, training.epochs, f"run.tradeoff ({grid.base})")
     found = []
     for lambda_, a, seed in product(grid.lambdas, grid.a, grid.seeds):
         objective = base.gate.objective.model_copy(update={"lambda_": lambda_, "a": a})
@@ -974,11 +1029,20 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
                 dataset=_dataset(params, base, grid.base),
                 model=base.model,
                 gate=base.gate.model_copy(update={"objective": objective}),
-                training=_overridden(own, grid.training, "run.tradeoff.training"),
+                training=training,
                 finetune=base.finetune,
             )
         )
     return found
+
+
+def _check_gate_trains(gate: GateParams | None, epochs: int, key: str) -> None:
+    """Refuse a gate that is still warming up when the training ends."""
+    if gate is not None and gate.path.warmup_epochs >= epochs:
+        raise ClearfiltersError(
+            f"params.yaml: {key}: gate.path.warmup_epochs is {gate.path.warmup_epochs}, but there "
+            f"are {epochs} epochs, so that none trains the gate; lower it or raise training.epochs"
+        )
 
 
 def _experiment(params: Params, name: str, key: str) -> ExperimentParams:
@@ -1001,6 +1065,7 @@ def jobs(params: Params) -> list[Job]:
     for name in params.run.experiments:
         experiment = _experiment(params, name, "run.experiments")
         training = _overridden(params.training, experiment.training, f"experiments.{name}.training")
+        _check_gate_trains(experiment.gate, training.epochs, f"experiments.{name}")
         seeds = params.run.seeds if experiment.seeds is None else experiment.seeds
         for seed in seeds:
             found.append(

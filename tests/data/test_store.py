@@ -25,6 +25,8 @@ from clearfilters.data.store import (
 )
 from clearfilters.errors import ClearfiltersError
 
+PARAMETERS = {"format": "dataset", "split_seed": 0}
+
 
 def random_split(count: int, seed: int = 0) -> Split:
     """Random images 5x7 of three classes."""
@@ -44,6 +46,7 @@ def write(root: Path, train: Split, test: Split, **more: Any) -> None:
         classes=["a", "b", "c"],
         raw_sha256={"file": "00"},
         verified=True,
+        parameters=PARAMETERS,
         **more,
     )
 
@@ -227,14 +230,14 @@ def test_the_same_splits_give_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
-def test_without_annotations_the_store_is_what_it_always_was(tmp_path: Path) -> None:
+def test_what_a_store_without_annotations_holds(tmp_path: Path) -> None:
     write(tmp_path, random_split(3), random_split(2))
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     arrays = {f"{split}/{part}.npy" for split in ("train", "test") for part in ("images", "labels")}
     assert files == arrays | {"meta.json"}
     assert list(json.loads((tmp_path / "meta.json").read_text())) == [
         "dataset", "source", "note", "classes", "counts", "image_size", "mean", "std",
-        "raw_sha256", "verified",
+        "raw_sha256", "verified", "parameters_hash",
     ]  # fmt: skip
 
 

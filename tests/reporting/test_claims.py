@@ -159,6 +159,22 @@ def test_a_single_seed_and_unequal_epochs_are_marked(
     assert claims["lsg_table2_cic_lower:alexnet-fixed"]["note"] == ""
 
 
+@pytest.mark.parametrize("fitted_to_std", [0.15, 0.3])
+def test_a_density_that_no_gate_can_have_is_marked(
+    run: SyntheticRun, tmp_path: Path, fitted_to_std: float
+) -> None:
+    run.add("std", "std", change={"phi": {"fitted_density": fitted_to_std}})
+    run.add("lsg", "lsg", change={"phi": {"trained_density": 0.12, "fitted_density": 0.12}})
+    claims = written(run, tmp_path)
+    for key in ("density", "density_fitted"):
+        line = claims[f"lsg_table1_{key}:lsg"]
+        if fitted_to_std == 0.15:  # half of it is below 1/C
+            asked = "cannot hold here: 0.075 is asked, and no gate is below 1/C = 0.1 "
+            assert line["verdict"] == "not reproduced" and line["note"].startswith(asked)
+        else:
+            assert (line["verdict"], line["note"]) == ("reproduced", "")
+
+
 def test_margins_come_from_the_parameters(run: SyntheticRun, tmp_path: Path) -> None:
     run.add("std", "std")
     run.add("lsg", "lsg", change={"classification": {"accuracy": 0.893}})

@@ -83,6 +83,16 @@ def test_a_checkpoint_of_other_parameters_is_refused(
     assert not (tmp_path / "other").exists()
 
 
+def test_a_store_of_other_parameters_is_refused(
+    tmp_path: Path, digits_store: Path, make_slice: Build
+) -> None:
+    same = make_slice()
+    other = same.model_copy(update={"data": same.data.model_copy(update={"split_seed": 1})})
+    with pytest.raises(ClearfiltersError, match=r"meta\.json: prepared with parameters"):
+        record(tmp_path, other, digits_store, None)
+    assert not (tmp_path / "features").exists()
+
+
 def test_noise_is_uniform_and_follows_its_seed() -> None:
     noise = noise_images(50, 32, 0)
     assert noise.shape == (50, 32, 32, 3) and noise.dtype == np.uint8

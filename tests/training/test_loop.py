@@ -296,6 +296,16 @@ def test_history_and_files_of_a_gate_training(
     assert meta["device"].startswith("CPU")
 
 
+def test_a_store_of_other_parameters_is_refused(
+    tmp_path: Path, digits_store: Path, make_slice: Build
+) -> None:
+    same = make_slice(epochs=1)
+    other = same.model_copy(update={"data": same.data.model_copy(update={"split_seed": 1})})
+    with pytest.raises(ClearfiltersError, match=r"meta\.json: prepared with parameters"):
+        run(other, digits_store, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_seeds_differ_and_repeat(tmp_path: Path, digits_store: Path, make_slice: Build) -> None:
     first, _ = run(make_slice(epochs=1), digits_store, tmp_path / "first")
     again, _ = run(make_slice(epochs=1), digits_store, tmp_path / "again")

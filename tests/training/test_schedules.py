@@ -42,9 +42,8 @@ def test_multistep_after_a_warmup(progress: float, factor: float) -> None:
     assert lr_factor(schedule("multistep", 2, [8, 12]), progress, 20) == pytest.approx(factor)
 
 
-@pytest.mark.parametrize("name", ["cosine", "multistep"])
-def test_a_training_that_is_all_warmup(name: str) -> None:
-    assert lr_factor(schedule(name, 3), 2.5, 3) == pytest.approx(2.5 / 3)
+def test_a_training_that_is_all_warmup() -> None:
+    assert lr_factor(schedule("cosine", 3), 2.5, 3) == pytest.approx(2.5 / 3)
 
 
 def test_the_factor_never_rises_after_the_warmup() -> None:

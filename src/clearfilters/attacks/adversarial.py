@@ -14,7 +14,7 @@ from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.attacks.white_box import attack_images
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import SPLITS, read_split
+from clearfilters.data.store import SPLITS, check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
 from clearfilters.models.folding import folded
@@ -221,12 +221,13 @@ def record_adversarial(
         device: where to compute.
 
     Raises:
-        ClearfiltersError: if the checkpoint was trained with other parameters or cannot be read,
-            the attack's method is unknown, or a class has too few images.
+        ClearfiltersError: if the checkpoint or the store was made with other parameters or cannot
+            be read, the attack's method is unknown, or a class has too few images.
     """
     parameters = parse(AdversarialSlice, slice_)
     make_deterministic()
     model, _, meta = load_trained(checkpoint, slice_, "sampling", "attack")
+    check_store(store, slice_["data"])
     # Success is what the network itself answers; only the search is faster on the folded copy.
     fast = folded(model, device)
     model.to(device).to(memory_format=torch.channels_last)

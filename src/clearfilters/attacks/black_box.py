@@ -15,7 +15,7 @@ from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints, Outcome, ask
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import Split, read_split
+from clearfilters.data.store import Split, check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
 from clearfilters.params import LocalSearchParams, OnePixelParams, parse
@@ -72,8 +72,8 @@ def record_black_box(
 
     Raises:
         ClearfiltersError: if there is no such attack, a parameter of it is wrong, the checkpoint
-            was trained with other parameters or cannot be read, or too few test images are
-            classified correctly.
+            or the store was made with other parameters or cannot be read, or too few test images
+            are classified correctly.
     """
     if analysis not in BLACK_BOX:
         raise ClearfiltersError(
@@ -83,6 +83,7 @@ def record_black_box(
     method = BLACK_BOX[analysis]
     params = parse(method.params, slice_, analysis)
     model, _, meta = load_trained(checkpoint, slice_, analysis)
+    check_store(store, slice_["data"])
     split = read_split(store, "test")
     fast = folded(model, device)
     predicted = _predict(fast, split, params.batch_size, device)

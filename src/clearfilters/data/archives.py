@@ -144,7 +144,7 @@ def fetch(name: str, raw: Path) -> None:
     """
     archive = ARCHIVES[name]
     target = raw / name
-    target.mkdir(parents=True, exist_ok=True)
+    raw.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=raw) as temporary:
         file = Path(temporary, PurePosixPath(urlsplit(archive.url).path).name)
         download(archive.url, file, archive.md5)
@@ -155,6 +155,7 @@ def fetch(name: str, raw: Path) -> None:
             raise ClearfiltersError(
                 f"{archive.url}: it holds no folder {archive.inner}; unpack it by hand to {target}"
             )
+        target.mkdir(parents=True, exist_ok=True)
         for child in sorted(inner.iterdir(), key=lambda child: child.name == archive.last):
             if not (target / child.name).exists():
                 os.replace(child, target / child.name)

@@ -45,6 +45,7 @@ def prepare(data: DatasetParams, raw: Path, out: Path, *, download: bool) -> Non
         classes=found.classes,
         raw_sha256=found.raw_sha256,
         verified=found.verified,
+        parameters=data.model_dump(),
         skipped=found.skipped,
         masks_note=found.masks_note,
     )

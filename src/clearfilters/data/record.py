@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from clearfilters.artifacts import file_sha256, parameters_hash, write_json
-from clearfilters.data.store import read_meta
-from clearfilters.errors import ClearfiltersError
+from clearfilters.data.store import check_store
 from clearfilters.params import DatasetParams
 
 
@@ -18,22 +17,10 @@ def record_data(data: DatasetParams, store: Path, out: Path) -> None:
         out: the JSON.
 
     Raises:
-        ClearfiltersError: if the store is incomplete or of another format or note.
+        ClearfiltersError: if the store is incomplete or was prepared with other parameters.
     """
-    meta = read_meta(store)
-    if (meta.dataset, meta.note) != (data.format, data.note):
-        raise ClearfiltersError(
-            f"{store / 'meta.json'}: prepared as `{meta.dataset}` with the note `{meta.note}`, but "
-            f"the parameters say `{data.format}`, `{data.note}`; prepare the data again "
-            "(`snakemake --cores 8 data`)"
-        )
     parameters: dict[str, Any] = data.model_dump()
-    wanted = parameters.get("image_size", meta.image_size)
-    if wanted != meta.image_size:
-        raise ClearfiltersError(
-            f"{store / 'meta.json'}: images of {meta.image_size} pixels, but the parameters say "
-            f"{wanted}; prepare the data again (`snakemake --cores 8 data`)"
-        )
+    meta = check_store(store, parameters)
     values = {
         "source": meta.source,
         "note": meta.note,

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearfilters.artifacts import atomic_path, read_json, write_json
+from clearfilters.artifacts import atomic_path, parameters_hash, read_json, write_json
 from clearfilters.errors import ClearfiltersError
 
 SPLITS = ("train", "test")
@@ -85,7 +85,8 @@ class StoreMeta:
     `image_size` is the side of the square images in pixels; `mean` and `std` are per channel, in
     [0, 1]. `annotations` are the kinds that both splits have, `skipped` counts what the source
     holds and the store does not, by reason, and `masks_note` says how the masks were obtained.
-    These three are left out of meta.json where they are empty.
+    These three are left out of meta.json where they are empty. `parameters_hash` is that of the
+    parameters it was prepared with.
     """
 
     dataset: str
@@ -98,6 +99,7 @@ class StoreMeta:
     std: list[float]
     raw_sha256: dict[str, str]
     verified: bool
+    parameters_hash: str
     annotations: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     masks_note: str = ""
@@ -199,10 +201,13 @@ def write_store(
     classes: list[str],
     raw_sha256: dict[str, str],
     verified: bool,
+    parameters: Mapping[str, Any],
     skipped: dict[str, int] | None = None,
     masks_note: str = "",
 ) -> None:
     """Check and write all splits; `meta.json` comes last, so it marks a complete store.
+
+    `parameters` are those that the data were prepared with; the rest is as `StoreMeta` has it.
 
     Raises:
         ClearfiltersError: see `check_split`; also if the splits are annotated differently.
@@ -231,6 +236,7 @@ def write_store(
             std=std,
             raw_sha256=raw_sha256,
             verified=verified,
+            parameters_hash=parameters_hash(parameters),
             annotations=annotations,
             skipped=skipped or {},
             masks_note=masks_note,
@@ -283,6 +289,22 @@ def read_meta(root: Path) -> StoreMeta:
         raise ClearfiltersError(
             f"{root / 'meta.json'}: {error}; delete the folder and run `snakemake data` again"
         ) from None
+
+
+def check_store(root: Path, parameters: Mapping[str, Any]) -> StoreMeta:
+    """The meta data of a store that must have been prepared with these parameters.
+
+    Raises:
+        ClearfiltersError: if it was prepared with others; also as `read_meta`.
+    """
+    meta, expected = read_meta(root), parameters_hash(parameters)
+    if meta.parameters_hash != expected:
+        raise ClearfiltersError(
+            f"{root / 'meta.json'}: prepared with parameters {meta.parameters_hash[:12]}, but the "
+            f"current parameters are {expected[:12]}; prepare the data again "
+            "(`snakemake --cores 8 data`) or restore params.yaml"
+        )
+    return meta
 
 
 def read_split(root: Path, name: str, *, annotations: bool = False) -> Split:

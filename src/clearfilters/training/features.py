@@ -10,7 +10,7 @@ from torch import Tensor
 
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import SPLITS, read_split
+from clearfilters.data.store import SPLITS, check_store, read_split
 from clearfilters.models.registry import Classifier
 from clearfilters.params import FeaturesParams
 from clearfilters.training.checkpoint import device_description, load_trained
@@ -60,10 +60,12 @@ def record_features(
         device: where to compute.
 
     Raises:
-        ClearfiltersError: if the checkpoint was trained with other parameters, or cannot be read.
+        ClearfiltersError: if the checkpoint or the store was made with other parameters, or cannot
+            be read.
     """
     make_deterministic()
     model, gate, meta = load_trained(checkpoint, slice_, "features")
+    check_store(store, slice_["data"])
     model.to(device).to(memory_format=torch.channels_last)
     for name in SPLITS:
         split = read_split(store, name)

@@ -23,7 +23,7 @@ from clearfilters.analysis.localization import (
 )
 from clearfilters.analysis.recording import write_measurement
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import Split, read_meta, read_split
+from clearfilters.data.store import Split, check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.params import GradMapParams, LocalizationParams, parse
@@ -67,13 +67,14 @@ def record_localization(
         device: where to compute.
 
     Raises:
-        ClearfiltersError: if the checkpoint was trained with other parameters or on other images,
-            or the store has no masks.
+        ClearfiltersError: if the checkpoint or the store was made with other parameters, or the
+            store has no masks.
     """
     make_deterministic()
     params = parse(LocalizationParams, slice_, "localization")
     model, _, meta = load_trained(checkpoint, slice_, "localization")
-    split, masks, skipped = _read_test_split(store, checkpoint, meta)
+    masks_note = check_store(store, slice_["data"]).masks_note
+    split, masks, skipped = _read_test_split(store)
     model.to(device).to(memory_format=torch.channels_last)
     maps = feature_maps(model, split.images, params.batch_size, device)
     weight = model.head.weight.detach().cpu().numpy()
@@ -92,7 +93,7 @@ def record_localization(
         out,
         {
             "classes": meta["classes"],
-            "masks": read_meta(store).masks_note,
+            "masks": masks_note,
             "skipped_images": skipped,
             **values,
             "examples": _examples(split, masks, maps, weight, meta["classes"], params),
@@ -110,18 +111,9 @@ def record_localization(
     )
 
 
-def _read_test_split(
-    store: Path, checkpoint: Path, meta: dict[str, Any]
-) -> tuple[Split, Masks, int]:
+def _read_test_split(store: Path) -> tuple[Split, Masks, int]:
     """Test images with an object, their masks (N, H, W), and how many have an empty mask."""
-    split, classes = read_split(store, "test", annotations=True), read_meta(store).classes
-    size, trained = split.images.shape[1:3], (meta["image_size"],) * 2
-    if size != trained or classes != meta["classes"]:
-        raise ClearfiltersError(
-            f"{store}: {size[0]}x{size[1]} images of {', '.join(classes)}, but {checkpoint} was "
-            f"trained on {trained[0]}x{trained[1]} images of {', '.join(meta['classes'])}; name "
-            "the store that it was trained on"
-        )
+    split = read_split(store, "test", annotations=True)
     if split.masks is None or not split.masks.any():
         raise ClearfiltersError(
             f"{store}: the test images have no object masks, and localization needs them; choose a "

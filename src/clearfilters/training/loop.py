@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from clearfilters.artifacts import parameters_hash
-from clearfilters.data.store import read_meta, read_split
+from clearfilters.data.store import check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
 from clearfilters.models.pretrained import load_pretrained
@@ -109,9 +109,11 @@ def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.de
         )
         gate = nn.Parameter(values.to(device), requires_grad=False)
         return State(model, maps, std_path, gate, None, gate_path)
-    gate = nn.Parameter(torch.full((num_classes, num_filters), method.update.init, device=device))
-    make_optimizer = torch.optim.SGD if method.update.optimizer == "plain" else torch.optim.Adam
-    gate_optimizer = make_optimizer([gate], lr=method.update.lr)
+    update = method.update
+    assert update is not None
+    gate = nn.Parameter(torch.full((num_classes, num_filters), update.init, device=device))
+    make_optimizer = torch.optim.SGD if update.optimizer == "plain" else torch.optim.Adam
+    gate_optimizer = make_optimizer([gate], lr=update.lr)
     return State(model, maps, std_path, gate, gate_optimizer, gate_path)
 
 
@@ -240,7 +242,7 @@ def train(
     """
     make_deterministic()
     training, method = parameters.training, parameters.gate
-    store = read_meta(store_folder)
+    store = check_store(store_folder, parameters.data.model_dump())
     check_gate(method, len(store.classes), training.epochs)
     train_images = to_device(read_split(store_folder, "train"), device, training)
     test_images = to_device(read_split(store_folder, "test"), device)
