@@ -17,6 +17,7 @@ from clearfilters.reporting.figures.gates import (
     lsg_figure6,
     lsg_figure9,
     lsg_figure10,
+    lsg_tradeoff,
 )
 from clearfilters.reporting.records import load
 
@@ -121,6 +122,24 @@ def test_classes_without_false_negatives_are_masked(full_run: SyntheticRun) -> N
     assert drawn is not None
     masked = np.ma.getmaskarray(drawn).all(axis=1)
     assert np.flatnonzero(masked).tolist() == [3, 7]
+
+
+def test_tradeoff_points_lie_below_the_std_of_as_many_epochs(run: SyntheticRun) -> None:
+    for name, role, epochs, accuracy in [
+        ("long-std", "std", 30, 0.90),
+        ("short-std", "std", 6, 0.80),
+        ("grid", "tradeoff", 6, 0.79),
+        ("lsg", "lsg", 30, 0.87),
+    ]:
+        change = {"classification": {"accuracy": accuracy}}
+        run.add(name, role, epochs=epochs, change=change)
+    figure = lsg_tradeoff(load(run.index, FIGURES["lsg_tradeoff"].analyses)).figure
+    scatter = next(axis for axis in figure.axes if "minus STD" in axis.get_ylabel())
+    heights = [np.asarray(points.get_offsets())[:, 1] for points in scatter.collections]
+    assert [height.tolist() for height in heights] == [
+        [pytest.approx(-1)],
+        [pytest.approx(-3)],
+    ]
 
 
 def test_filter_groups() -> None:

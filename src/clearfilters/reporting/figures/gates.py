@@ -16,7 +16,7 @@ from clearfilters.reporting.drawing import (
     new_figure,
 )
 from clearfilters.reporting.records import Experiment, Records, Sample, matrix_of, summarize
-from clearfilters.reporting.tables.gates import lambda_and_a
+from clearfilters.reporting.tables.gates import accuracy_difference, lambda_and_a
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -276,7 +276,12 @@ def lsg_tradeoff(records: Records) -> Drawing:
     for axis in axes[2]:
         axis.remove()
     _draw_scatter(records, figure.add_subplot(spec[2, :]), grid, std)
-    reference = "" if std is None else f" Dotted: {std.label}, {std.epochs} epochs."
+    reference = (
+        ""
+        if std is None
+        else f" Dotted, above: {std.label}, {std.epochs} epochs; below: for each point the STD "
+        "nearest in epochs."
+    )
     caption = (
         "LSG over λ and a. Above: mean over seeds, bars one sample standard deviation. Below: each "
         "setting and each named method by density and accuracy, its colour the leakage on "
@@ -323,7 +328,7 @@ def _draw_scatter(
         if e.setting == grid[0].setting
     ]
     for number, group in enumerate([grid, *([e] for e in named)]):
-        points = [p for e in group if (p := _point(records, e)) is not None]
+        points = [p for e in group if (p := _point(records, e, std is not None)) is not None]
         if not points:
             continue
         density, accuracy, leakage = zip(*points, strict=True)
@@ -341,14 +346,12 @@ def _draw_scatter(
             label="λ, a grid" if group is grid else group[0].label,
         )
     if std is not None:
-        accuracy_std = _mean(records.sample(std, "classification", "accuracy"))
-        if accuracy_std is not None:
-            axis.axhline(accuracy_std, color="gray", linestyle=":")
+        axis.axhline(0, color="gray", linestyle=":")
     figure = axis.get_figure()
     assert figure is not None
     figure.colorbar(image, ax=axis, label="leakage, other-class images")
     axis.set_xlabel("density of the trained gate", fontsize=9)
-    axis.set_ylabel("accuracy", fontsize=9)
+    axis.set_ylabel("accuracy" if std is None else "accuracy minus STD, points", fontsize=9)
     axis.set_xlim(0, 1.03)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7)
@@ -359,9 +362,14 @@ def _mean(sample: Sample) -> float | None:
     return None if summary is None else summary.mean
 
 
-def _point(records: Records, e: Experiment) -> tuple[float, float, float] | None:
+def _point(records: Records, e: Experiment, minus_std: bool) -> tuple[float, float, float] | None:
     density = _mean(records.sample(e, "phi", "trained_density"))
-    accuracy = _mean(records.sample(e, "classification", "accuracy"))
+    # Networks of unequal epochs are comparable only with an STD of as many.
+    accuracy = _mean(
+        accuracy_difference(records, e)
+        if minus_std
+        else records.sample(e, "classification", "accuracy")
+    )
     leakage = _mean(records.sample(e, "leakage", "other_images"))
     if density is None or accuracy is None or leakage is None:
         return None
