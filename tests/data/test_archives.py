@@ -75,9 +75,7 @@ def test_an_archive_that_leads_outside(
     (tmp_path / "raw").mkdir()
     with pytest.raises(ClearfiltersError) as caught:
         extract(archive, tmp_path / "raw/new")
-    assert str(archive) in str(caught.value) and "outside" in str(caught.value).replace(
-        "absolute path", "outside"
-    )
+    assert str(archive) in str(caught.value) and "outside" in str(caught.value)
     assert below(tmp_path) == {"raw", archive.name}
 
 
