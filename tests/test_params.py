@@ -139,15 +139,6 @@ def test_the_key_as_the_file_has_it(
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize(("experiment", "epochs"), [("resnet20-lsg", 9), ("animals-lsg", 24)])
-def test_a_gate_warms_up_before_the_training_ends(
-    default_params: Content, experiment: str, epochs: int
-) -> None:
-    _set(default_params, f"experiments.{experiment}.gate.path.warmup_epochs", epochs)
-    with pytest.raises(ClearfiltersError, match=rf"{experiment}: gate\.path\.warmup_epochs"):
-        jobs(load_params(default_params))
-
-
 def test_every_error_is_named_at_once(default_params: Content) -> None:
     default_params["training"]["epochs"] = 0
     default_params["claims"]["sparce_density"] = 0.2

@@ -1016,7 +1016,6 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
         )
     own = _overridden(params.training, base.training, f"experiments.{grid.base}.training")
     training = _overridden(own, grid.training, "run.tradeoff.training")
-    _check_gate_trains(base.gate, training.epochs, f"run.tradeoff ({grid.base})")
     found = []
     for lambda_, a, seed in product(grid.lambdas, grid.a, grid.seeds):
         objective = base.gate.objective.model_copy(update={"lambda_": lambda_, "a": a})
@@ -1034,15 +1033,6 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
             )
         )
     return found
-
-
-def _check_gate_trains(gate: GateParams | None, epochs: int, key: str) -> None:
-    """Refuse a gate that is still warming up when the training ends."""
-    if gate is not None and gate.path.warmup_epochs >= epochs:
-        raise ClearfiltersError(
-            f"params.yaml: {key}: gate.path.warmup_epochs is {gate.path.warmup_epochs}, but there "
-            f"are {epochs} epochs, so that none trains the gate; lower it or raise training.epochs"
-        )
 
 
 def _experiment(params: Params, name: str, key: str) -> ExperimentParams:
@@ -1065,7 +1055,6 @@ def jobs(params: Params) -> list[Job]:
     for name in params.run.experiments:
         experiment = _experiment(params, name, "run.experiments")
         training = _overridden(params.training, experiment.training, f"experiments.{name}.training")
-        _check_gate_trains(experiment.gate, training.epochs, f"experiments.{name}")
         seeds = params.run.seeds if experiment.seeds is None else experiment.seeds
         for seed in seeds:
             found.append(

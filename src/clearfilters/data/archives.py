@@ -103,7 +103,7 @@ def extract(archive: Path, folder: Path) -> None:
 
     Raises:
         ClearfiltersError: if it is no such archive, is damaged, or has a member that would land
-            outside the folder.
+            outside the folder or is neither a file nor a folder (tar).
     """
     with TemporaryDirectory(dir=folder.parent) as temporary:
         unpacked = Path(temporary, "unpacked")
