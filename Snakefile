@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
+from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
 from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.records import DATA
 from clearfilters.workflow import (

@@ -19,7 +19,7 @@ from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.models.folding import folded
-from clearfilters.params import LocalSearchParams, OnePixelParams
+from clearfilters.params.attacks import LocalSearchParams, OnePixelParams
 
 POPULATION = 400
 # Small batches stay in a CPU's caches; a GPU wants large ones.

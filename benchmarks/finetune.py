@@ -17,7 +17,9 @@ from benchmarks.row import Row
 from benchmarks.timing import median_ratio, seconds
 from clearfilters.data.store import Split
 from clearfilters.models.registry import build_classifier
-from clearfilters.params import FineTuneParams, TrainingParams, TrainingSlice
+from clearfilters.params.networks import FineTuneParams
+from clearfilters.params.slices import TrainingSlice
+from clearfilters.params.training import TrainingParams
 from clearfilters.training.finetune import trained_part
 from clearfilters.training.inputs import Images, Inputs, to_device
 from clearfilters.training.loop import State, initial_state, make_deterministic, train_epoch

@@ -5,7 +5,7 @@ import torch
 
 from clearfilters.data.store import Split
 from clearfilters.models.registry import Classifier, build_classifier
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.inputs import Images, to_device
 from clearfilters.training.loop import State, initial_state
 

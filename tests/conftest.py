@@ -11,7 +11,7 @@ from snakemake.utils import update_config
 
 from clearfilters.data import digits
 from clearfilters.data.store import Split, write_store
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 
 ROOT = Path(__file__).parents[1]
 

@@ -13,24 +13,26 @@ from snakemake.utils import update_config
 
 from clearfilters.artifacts import parameters_hash
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import (
+from clearfilters.params.jobs import jobs
+from clearfilters.params.loading import load_params
+from clearfilters.params.measurements import (
     ANALYSES,
     ATTACK_ANALYSES,
     FEATURE_ANALYSES,
     GATE_ANALYSES,
     OBJECT_ANALYSES,
     TRADEOFF_ANALYSES,
-    Params,
-    TrainingParams,
+)
+from clearfilters.params.run import Params
+from clearfilters.params.slices import (
     TrainingSlice,
     analyses_of,
     attacks_of,
     features_slice,
-    jobs,
-    load_params,
     measurement_slice,
     training_slice,
 )
+from clearfilters.params.training import TrainingParams
 
 ROOT = Path(__file__).parents[1]
 Content = dict[str, Any]

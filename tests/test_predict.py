@@ -14,7 +14,7 @@ from scipy.ndimage import zoom
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.predict import Prediction, network_input, overlay, predict_image, read_image, run
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
 

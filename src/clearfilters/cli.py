@@ -31,20 +31,21 @@ def _device(name: str) -> Any:
 
 def _prepare(args: Arguments) -> None:
     from clearfilters.data.prepare import prepare
-    from clearfilters.params import parse_dataset
+    from clearfilters.params.reading import parse_dataset
 
     prepare(parse_dataset(args.parameters), args.raw, args.out, download=args.download)
 
 
 def _record_data(args: Arguments) -> None:
     from clearfilters.data.record import record_data
-    from clearfilters.params import parse_dataset
+    from clearfilters.params.reading import parse_dataset
 
     record_data(parse_dataset(args.parameters), args.data, args.out)
 
 
 def _train(args: Arguments) -> None:
-    from clearfilters.params import TrainingSlice, parse
+    from clearfilters.params.reading import parse
+    from clearfilters.params.slices import TrainingSlice
     from clearfilters.training.loop import train
 
     parameters = parse(TrainingSlice, args.parameters)
@@ -53,7 +54,8 @@ def _train(args: Arguments) -> None:
 
 
 def _features(args: Arguments) -> None:
-    from clearfilters.params import FeaturesParams, parse
+    from clearfilters.params.measurements import FeaturesParams
+    from clearfilters.params.reading import parse
     from clearfilters.training.features import record_features
 
     params = parse(FeaturesParams, args.parameters, "features")
@@ -144,7 +146,8 @@ def _figure(args: Arguments) -> None:
 
 
 def _contact_sheet(args: Arguments) -> None:
-    from clearfilters.params import ContactSheetSlice, parse
+    from clearfilters.params.reading import parse
+    from clearfilters.params.slices import ContactSheetSlice
     from clearfilters.reporting.contact_sheet import write_contact_sheet
 
     write_contact_sheet(parse(ContactSheetSlice, args.parameters), args.out)

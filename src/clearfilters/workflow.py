@@ -16,19 +16,17 @@ from clearfilters.artifacts import parameters_hash, read_measurement
 from clearfilters.data.prepare import READERS
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import (
-    GATE_ANALYSES,
-    Job,
+from clearfilters.params.datasets import annotations_of
+from clearfilters.params.jobs import Job, data_params, jobs
+from clearfilters.params.loading import load_params
+from clearfilters.params.measurements import GATE_ANALYSES
+from clearfilters.params.slices import (
     adversarial_slice,
     analyses_of,
-    annotations_of,
     attacks_of,
     contact_sheet_slice,
-    data_params,
     features_slice,
     is_attacked,
-    jobs,
-    load_params,
     measurement_slice,
     training_slice,
 )
@@ -74,7 +72,7 @@ STEP_MODULES = {
 }
 # Modules that a step imports by name, only the one that it needs.
 REGISTRIES = {"prepare": READERS, "measure": MEASUREMENTS}
-# Not inputs of any rule: the command line only passes arguments on, and what params.py resolves
+# Not inputs of any rule: the command line only passes arguments on, and what params/ resolves
 # reaches each rule as its slice, whose changes are seen. Else a new parameter of one analysis would
 # retrain every network.
 UNTRACKED = ("clearfilters.cli", "clearfilters.params")
@@ -92,7 +90,7 @@ def module_files(*modules: str) -> list[str]:
     while waiting:
         name = waiting.pop()
         path = _module_path(name)
-        if path is None or path in found or name in UNTRACKED:
+        if path is None or path in found or _is_untracked(name):
             continue
         found.add(path)
         imported, files = _dependencies(path)
@@ -112,6 +110,10 @@ def step_files(step: str, chosen: str | None = None) -> list[str]:
     if chosen is not None:
         modules.append(REGISTRIES[step][chosen])
     return module_files(*modules)
+
+
+def _is_untracked(module: str) -> bool:
+    return any(parent in UNTRACKED for parent in _with_parents(module))
 
 
 def _with_parents(module: str) -> list[str]:

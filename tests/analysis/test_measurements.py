@@ -6,7 +6,7 @@ import pytest
 
 from clearfilters.analysis.measurements import MEASUREMENTS, measure
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import GATE_ANALYSES
+from clearfilters.params.measurements import GATE_ANALYSES
 
 PARAMETERS = {
     "classification": {},

@@ -18,7 +18,7 @@ from clearfilters.attacks.adversarial import (
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from clearfilters.attacks.queries import Outcome
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")

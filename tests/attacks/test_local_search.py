@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from clearfilters.attacks.local_search import cyclic_colour, local_search, probe_colour
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import LocalSearchParams
+from clearfilters.params.attacks import LocalSearchParams
 
 SIDE = 8
 

@@ -16,7 +16,7 @@ from clearfilters.attacks.one_pixel import (
     one_pixel,
 )
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import OnePixelParams
+from clearfilters.params.attacks import OnePixelParams
 
 SIDE = 8
 

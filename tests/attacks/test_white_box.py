@@ -14,15 +14,9 @@ from clearfilters.attacks.batches import padded_batches
 from clearfilters.attacks.white_box import IndependentCW, attack_images
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier, build_classifier
-from clearfilters.params import (
-    AdversarialSlice,
-    CwParams,
-    FgsmParams,
-    PgdParams,
-    TrainingSlice,
-    WhiteBoxParams,
-    parse,
-)
+from clearfilters.params.attacks import CwParams, FgsmParams, PgdParams, WhiteBoxParams
+from clearfilters.params.reading import parse
+from clearfilters.params.slices import AdversarialSlice, TrainingSlice
 
 CLASSES = 10
 COUNT = 6

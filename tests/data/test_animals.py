@@ -16,7 +16,7 @@ from clearfilters.data.animals.cub_layout import write_cub
 from clearfilters.data.animals.ilsvrc_layout import write_ilsvrc
 from clearfilters.data.animals.scene import CLASSES, Scene, render_background, render_scene
 from clearfilters.data.animals.voc_layout import CLASS_IND, voc_scene, write_voc
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 STYLE = StyleParams(
     image_size=96,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from clearfilters.data.augmentation import pad_images, random_crop_flip
-from clearfilters.params import Border
+from clearfilters.params.training import Border
 
 SIZE, PADDING = 8, 2
 OFFSETS = 2 * PADDING + 1

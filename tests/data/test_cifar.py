@@ -16,7 +16,7 @@ from clearfilters.data import archives, cifar
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import Cifar10Params
+from clearfilters.params.datasets import Cifar10Params
 
 PER_BATCH = 6
 NAMES = [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]

@@ -12,7 +12,8 @@ from clearfilters.data.cub import read_raw, read_release
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import check_split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import CubParams, parse_dataset
+from clearfilters.params.datasets import CubParams
+from clearfilters.params.reading import parse_dataset
 
 BLUE, RED = (0, 0, 255), (255, 0, 0)
 TABLES = {

@@ -12,7 +12,8 @@ from clearfilters.data.animals.scene import render_scene
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import AnimalsCubParams, parse_dataset
+from clearfilters.params.datasets import AnimalsCubParams
+from clearfilters.params.reading import parse_dataset
 
 SIZE = 32
 NEGATIVES = "ilsvrc_animal_part/neg"

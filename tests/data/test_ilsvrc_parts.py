@@ -14,7 +14,8 @@ from clearfilters.data.ilsvrc_parts import read_category, read_raw
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import IlsvrcPartsParams, parse_dataset
+from clearfilters.params.datasets import IlsvrcPartsParams
+from clearfilters.params.reading import parse_dataset
 
 DOG, CAT, BIRD, GOLDFISH = "n02084071", "n02121808", "n01503061", "n01443537"
 # xmin, xmax, ymin, ymax; pixels from 1, the last one included.

@@ -12,7 +12,7 @@ from clearfilters.data.imagefolder import SUFFIXES
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ImageFolderParams
+from clearfilters.params.datasets import ImageFolderParams
 
 DATA = ImageFolderParams(
     format="imagefolder", note="a note", folder="pictures", image_size=10, resize=13

@@ -8,7 +8,8 @@ import numpy as np
 
 from clearfilters.data.prepare import READERS, prepare
 from clearfilters.data.store import read_meta, read_split
-from clearfilters.params import DatasetParams, parse_dataset
+from clearfilters.params.datasets import DatasetParams
+from clearfilters.params.reading import parse_dataset
 
 ANIMALS = {
     "format": "animals",

@@ -8,7 +8,7 @@ from clearfilters.artifacts import file_sha256, parameters_hash, read_measuremen
 from clearfilters.data.record import record_data
 from clearfilters.data.store import Split, read_split, write_store
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import parse_dataset
+from clearfilters.params.reading import parse_dataset
 
 DIGITS = {"format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0}
 

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from clearfilters.data.prepare import prepare
 from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import parse_dataset
+from clearfilters.params.reading import parse_dataset
 
 HEIGHT, WIDTH, SIZE = 40, 60, 20
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 128, 128)

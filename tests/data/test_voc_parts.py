@@ -26,7 +26,7 @@ from clearfilters.data.voc_parts import (
     unmerged_parts,
 )
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import VocPartsParams
+from clearfilters.params.datasets import VocPartsParams
 
 Mask = npt.NDArray[np.bool_]
 HEIGHT, WIDTH = 20, 30

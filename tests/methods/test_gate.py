@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
-from clearfilters.params import GateParams
+from clearfilters.params.methods import GateParams
 
 Floats = npt.NDArray[np.float64]
 

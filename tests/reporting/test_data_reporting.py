@@ -8,7 +8,8 @@ from PIL import Image
 from synthetic_run import SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ContactSheetSlice, parse
+from clearfilters.params.reading import parse
+from clearfilters.params.slices import ContactSheetSlice
 from clearfilters.reporting.contact_sheet import write_contact_sheet
 from clearfilters.reporting.drawing import read_caption
 from clearfilters.reporting.figures import CONTACT_SHEET

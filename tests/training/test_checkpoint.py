@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from clearfilters.artifacts import parameters_hash
 from clearfilters.data.store import read_meta
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import (
     build_from_slice,
     load_checkpoint,

@@ -12,7 +12,8 @@ from clearfilters.analysis.features import load_features
 from clearfilters.artifacts import parameters_hash, read_json
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import FeaturesParams, TrainingSlice
+from clearfilters.params.measurements import FeaturesParams
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
 from clearfilters.training.features import dataset_note, noise_images, record_features
 

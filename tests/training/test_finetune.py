@@ -20,7 +20,8 @@ from clearfilters.models.blocks import BlockNetwork
 from clearfilters.models.pretrained import IMAGENET_MEAN, IMAGENET_STD
 from clearfilters.models.registry import block_network
 from clearfilters.models.torchvision_networks import Residual
-from clearfilters.params import FeaturesParams, TrainingSlice
+from clearfilters.params.measurements import FeaturesParams
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import finetune, inputs, loop
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
 from clearfilters.training.features import record_features

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from clearfilters.data.store import Split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import inputs, loop
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
 
@@ -328,7 +328,7 @@ KILLED = """
 import json, os, signal, sys
 from pathlib import Path
 import torch
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import inputs, loop
 
 torch.set_num_threads(1)

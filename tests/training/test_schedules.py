@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from clearfilters.params import ScheduleParams
+from clearfilters.params.training import ScheduleParams
 from clearfilters.training.schedules import lr_factor
 
 

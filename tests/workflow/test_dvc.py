@@ -10,7 +10,7 @@ from project import ROOT, Project
 
 from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.data.prepare import READERS
-from clearfilters.params import ANALYSES
+from clearfilters.params.measurements import ANALYSES
 from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.tables import TABLES
 from clearfilters.workflow import TRADEOFF, Plan, step_files

@@ -10,7 +10,12 @@ import pytest
 
 from clearfilters.artifacts import parameters_hash
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ANALYSES, ATTACK_ANALYSES, FEATURE_ANALYSES, GATE_ANALYSES
+from clearfilters.params.measurements import (
+    ANALYSES,
+    ATTACK_ANALYSES,
+    FEATURE_ANALYSES,
+    GATE_ANALYSES,
+)
 from clearfilters.workflow import TRADEOFF, Plan
 
 Edit = Callable[[dict[str, Any]], None]

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from project import ROOT, Project, shrink
 
-from clearfilters.params import FEATURE_ANALYSES, load_params
+from clearfilters.params.loading import load_params
+from clearfilters.params.measurements import FEATURE_ANALYSES
 from clearfilters.workflow import Plan
 
 Copy = Callable[..., Project]

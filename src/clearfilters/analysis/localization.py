@@ -24,7 +24,7 @@ from clearfilters.analysis.activation_overlap import (
 from clearfilters.analysis.class_means import class_means
 from clearfilters.analysis.gate_path import Floats, Labels
 from clearfilters.analysis.json_values import mean_or_null
-from clearfilters.params import LocalizationParams, SegmentationParams
+from clearfilters.params.measurements import LocalizationParams, SegmentationParams
 
 Values = npt.NDArray[np.float64]
 

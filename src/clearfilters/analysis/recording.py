@@ -17,7 +17,7 @@ from clearfilters.artifacts import (
     write_json,
 )
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import GATE_ANALYSES
+from clearfilters.params.measurements import GATE_ANALYSES
 
 PACKAGES = ("numpy", "scipy", "scikit-learn")
 

@@ -19,7 +19,8 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
 from clearfilters.models.folding import folded
 from clearfilters.models.registry import Classifier
-from clearfilters.params import AdversarialSlice, parse
+from clearfilters.params.reading import parse
+from clearfilters.params.slices import AdversarialSlice
 from clearfilters.progress import progress
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts

@@ -18,7 +18,8 @@ from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
-from clearfilters.params import LocalSearchParams, OnePixelParams, parse
+from clearfilters.params.attacks import LocalSearchParams, OnePixelParams
+from clearfilters.params.reading import parse
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic

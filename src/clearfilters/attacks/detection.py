@@ -23,7 +23,8 @@ from clearfilters.analysis.proportion import wilson_interval
 from clearfilters.analysis.recording import write_measurement
 from clearfilters.artifacts import parameters_hash, read_arrays, read_json
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import DetectionParams, parse
+from clearfilters.params.attacks import DetectionParams
+from clearfilters.params.reading import parse
 from clearfilters.progress import progress
 
 Indices = npt.NDArray[np.int64]

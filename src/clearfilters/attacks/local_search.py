@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.queries import Floats, Ints, Outcome, ask, stream, with_pixel
-from clearfilters.params import LocalSearchParams
+from clearfilters.params.attacks import LocalSearchParams
 from clearfilters.progress import progress
 
 

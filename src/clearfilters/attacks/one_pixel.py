@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.queries import Ints, Outcome, ask, stream, with_pixel
-from clearfilters.params import OnePixelParams
+from clearfilters.params.attacks import OnePixelParams
 from clearfilters.progress import progress
 
 Population = npt.NDArray[np.float32]

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.batches import padded_batches
-from clearfilters.params import CwParams, FgsmParams, PgdParams, WhiteBoxParams
+from clearfilters.params.attacks import CwParams, FgsmParams, PgdParams, WhiteBoxParams
 from clearfilters.progress import progress
 
 # CW starts at most at this tanh, as in foolbox: at 1 the start is infinite, and a pixel that is

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from clearfilters.params import Border
+from clearfilters.params.training import Border
 
 
 def as_network_input(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from clearfilters.artifacts import file_sha256
 from clearfilters.data.archives import check_md5, fetch
 from clearfilters.data.store import RawData, Split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import Cifar10Params
+from clearfilters.params.datasets import Cifar10Params
 
 FOLDER = CIFAR10.base_folder
 CLASSES = [

@@ -25,7 +25,7 @@ from clearfilters.data.icnn_crops import (
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import SPLITS, RawData
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import CubBackgroundParams, CubCropParams
+from clearfilters.params.datasets import CubBackgroundParams, CubCropParams
 
 FOLDER = "CUB_200_2011"
 IMAGES = "images"

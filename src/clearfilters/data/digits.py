@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from clearfilters.data.store import RawData, Split
-from clearfilters.params import DigitsParams
+from clearfilters.params.datasets import DigitsParams
 
 CLASSES = [str(digit) for digit in range(10)]
 

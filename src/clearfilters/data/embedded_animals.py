@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from clearfilters.data.animals.voc_layout import write_voc
 from clearfilters.data.store import RawData
 from clearfilters.data.voc_parts import FOLDER, read_devkit
-from clearfilters.params import AnimalsParams
+from clearfilters.params.datasets import AnimalsParams
 
 
 def read_raw(data: AnimalsParams, raw: Path, out: Path, *, download: bool) -> RawData:

@@ -8,7 +8,7 @@ from clearfilters.data import cub
 from clearfilters.data.animals.cub_layout import write_cub
 from clearfilters.data.animals.ilsvrc_layout import write_negatives
 from clearfilters.data.store import RawData
-from clearfilters.params import AnimalsCubParams
+from clearfilters.params.datasets import AnimalsCubParams
 
 
 def read_raw(data: AnimalsCubParams, raw: Path, out: Path, *, download: bool) -> RawData:

@@ -8,7 +8,7 @@ from clearfilters.data import ilsvrc_parts
 from clearfilters.data.animals.ilsvrc_layout import WNIDS, write_ilsvrc
 from clearfilters.data.store import RawData
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import AnimalsIlsvrcParams
+from clearfilters.params.datasets import AnimalsIlsvrcParams
 
 
 def read_raw(data: AnimalsIlsvrcParams, raw: Path, out: Path, *, download: bool) -> RawData:

@@ -22,7 +22,7 @@ from PIL import Image
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, Split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import CategoriesParams, MultiCategoryParams, SingleCategoryParams
+from clearfilters.params.datasets import CategoriesParams, MultiCategoryParams, SingleCategoryParams
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg")
 

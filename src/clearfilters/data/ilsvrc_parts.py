@@ -24,7 +24,7 @@ from clearfilters.data.matfiles import read_mat
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import RawData
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import IlsvrcCropParams
+from clearfilters.params.datasets import IlsvrcCropParams
 
 FOLDER = "ilsvrc_animal_part"
 # Landmark -> its truth file. The goldfish has only a head.

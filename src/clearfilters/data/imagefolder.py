@@ -11,7 +11,7 @@ from clearfilters.artifacts import atomic_path
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import RawData, Split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ImageFolderParams
+from clearfilters.params.datasets import ImageFolderParams
 
 FOLDERS = {"train": "train", "test": "val"}
 # torchvision.datasets.folder.IMG_EXTENSIONS

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 from clearfilters.data.store import RawData, write_store
-from clearfilters.params import DatasetParams
+from clearfilters.params.datasets import DatasetParams
 
 # The reader of each format. Each module offers read_raw(data, raw, out, download=...) -> RawData;
 # only the one asked for is imported, so that a store depends on no other reader.

@@ -5,7 +5,7 @@ from typing import Any
 
 from clearfilters.artifacts import file_sha256, parameters_hash, write_json
 from clearfilters.data.store import check_store
-from clearfilters.params import DatasetParams
+from clearfilters.params.datasets import DatasetParams
 
 
 def record_data(data: DatasetParams, store: Path, out: Path) -> None:

@@ -31,7 +31,7 @@ from clearfilters.data.voc_parts import (
     listed_images,
     read_annotation,
 )
-from clearfilters.params import VocIcnnParams
+from clearfilters.params.datasets import VocIcnnParams
 
 
 def read_raw(data: VocIcnnParams, raw: Path, out: Path, *, download: bool) -> RawData:

@@ -28,7 +28,7 @@ from clearfilters.data.matfiles import read_mat
 from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, RawData, Split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import ObjectCropParams, VocPartsParams
+from clearfilters.params.datasets import ObjectCropParams, VocPartsParams
 
 FOLDER = "VOC2010"
 IMAGES = "JPEGImages"

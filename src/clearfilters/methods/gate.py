@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params import GateParams, LsgParams
+from clearfilters.params.methods import GateParams, LsgParams
 
 Path = Literal["std", "gate", "joint"]
 

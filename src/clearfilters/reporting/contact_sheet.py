@@ -7,7 +7,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.data.animals.contact_sheet import contact_sheet
-from clearfilters.params import ContactSheetSlice
+from clearfilters.params.slices import ContactSheetSlice
 from clearfilters.reporting.drawing import CAPTION_KEY, RESOLUTION, WIDTH
 
 # A palette and the width of the other figures keep a sheet of noisy photographs below 1 MB.

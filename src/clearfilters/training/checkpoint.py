@@ -16,7 +16,7 @@ from clearfilters.artifacts import atomic_path, parameters_hash, read_json, writ
 from clearfilters.data.store import StoreMeta
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier, build_classifier
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 
 GATE_KEY = "gate"
 # Characters of PyTorch's list of mismatches that an error shows.

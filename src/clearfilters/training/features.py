@@ -12,7 +12,7 @@ from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import SPLITS, check_store, read_split
 from clearfilters.models.registry import Classifier
-from clearfilters.params import FeaturesParams
+from clearfilters.params.measurements import FeaturesParams
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.loop import make_deterministic
 

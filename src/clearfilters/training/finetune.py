@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.blocks import BlockNetwork
 from clearfilters.models.registry import Classifier, block_network
-from clearfilters.params import TrainingSlice
+from clearfilters.params.slices import TrainingSlice
 from clearfilters.progress import progress
 from clearfilters.training.inputs import (
     EVALUATION_BATCH,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from clearfilters.data.augmentation import as_network_input, pad_images, random_crop_flip
 from clearfilters.data.store import Split
-from clearfilters.params import TrainingParams
+from clearfilters.params.training import TrainingParams
 
 EVALUATION_BATCH = 1000  # samples; only memory depends on it
 

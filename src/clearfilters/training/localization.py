@@ -26,7 +26,8 @@ from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
-from clearfilters.params import GradMapParams, LocalizationParams, parse
+from clearfilters.params.measurements import GradMapParams, LocalizationParams
+from clearfilters.params.reading import parse
 from clearfilters.training.checkpoint import device_description, load_trained
 from clearfilters.training.features import training_facts
 from clearfilters.training.loop import make_deterministic

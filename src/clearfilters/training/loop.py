@@ -24,7 +24,9 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
 from clearfilters.models.pretrained import load_pretrained
 from clearfilters.models.registry import Classifier
-from clearfilters.params import CsgParams, GateParams, LsgParams, TrainingParams, TrainingSlice
+from clearfilters.params.methods import CsgParams, GateParams, LsgParams
+from clearfilters.params.slices import TrainingSlice
+from clearfilters.params.training import TrainingParams
 from clearfilters.training.checkpoint import (
     build_from_slice,
     load_resume_state,

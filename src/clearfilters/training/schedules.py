@@ -2,7 +2,7 @@
 
 import math
 
-from clearfilters.params import ScheduleParams
+from clearfilters.params.training import ScheduleParams
 
 
 def lr_factor(schedule: ScheduleParams, progress: float, epochs: int) -> float:

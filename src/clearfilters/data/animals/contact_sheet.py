@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from clearfilters.data.animals.scene import CLASSES, Scene
 from clearfilters.data.animals.voc_layout import voc_scene
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 GAP = 4
 LABEL_WIDTH = 44

@@ -5,7 +5,7 @@ from pathlib import Path
 from clearfilters.data.animals.bird import BIRD_SPECIES, LANDMARKS
 from clearfilters.data.animals.layout import pixel_box, scene_rng, write_jpeg
 from clearfilters.data.animals.scene import render_scene
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 
 def write_cub(

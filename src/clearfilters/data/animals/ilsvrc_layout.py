@@ -20,7 +20,7 @@ from clearfilters.data.animals.scene import (
     render_background,
     render_scene,
 )
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 WNIDS = {
     "bird": "n01503061",

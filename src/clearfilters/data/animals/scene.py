@@ -18,7 +18,7 @@ from clearfilters.data.animals.surroundings import (
     occluders,
     photograph,
 )
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 CLASSES = ("bird", "cat", "cow", "dog", "horse", "sheep")
 

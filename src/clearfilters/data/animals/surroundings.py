@@ -14,7 +14,7 @@ from clearfilters.data.animals.canvas import (
 )
 from clearfilters.data.animals.coat import COLOURS, SURFACES, Pixels, colour, smooth_noise
 from clearfilters.data.animals.shapes import curve, ellipse, heading, point, strip
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 # Things in front: what they cover and their colour.
 Occluders = list[tuple[Coverage, Pixels]]

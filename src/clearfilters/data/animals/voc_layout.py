@@ -12,7 +12,7 @@ from clearfilters.data.animals.layout import (
     write_mat,
 )
 from clearfilters.data.animals.scene import CLASSES, AnimalObject, Scene, render_scene
-from clearfilters.params import StyleParams
+from clearfilters.params.datasets import StyleParams
 
 # Position of each class in VOC's list of twenty.
 CLASS_IND = {"bird": 3, "cat": 8, "cow": 10, "dog": 12, "horse": 13, "sheep": 17}

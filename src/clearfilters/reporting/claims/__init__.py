@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from clearfilters.artifacts import atomic_path
-from clearfilters.params import ANALYSES, ClaimsParams, parse
+from clearfilters.params.measurements import ANALYSES
+from clearfilters.params.reading import parse
+from clearfilters.params.run import ClaimsParams
 from clearfilters.reporting.claims import black_box, detection, gates, localization
 from clearfilters.reporting.claims.verdict import Finding
 from clearfilters.reporting.records import Index, Records, Summary, load

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clearfilters.params import ClaimsParams
+from clearfilters.params.run import ClaimsParams
 from clearfilters.reporting.claims.verdict import (
     NOT_REPRODUCED,
     NOT_RUN,

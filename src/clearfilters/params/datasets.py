@@ -1,0 +1,336 @@
+"""Data sets: one block per format, and what each format annotates."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from clearfilters.params.fields import (
+    Count,
+    Fraction,
+    Name,
+    Natural,
+    NonNegative,
+    Range,
+    Seed,
+    Share,
+    Strict,
+)
+
+
+class DigitsParams(Strict):
+    """scikit-learn's digits and how they are split."""
+
+    format: Literal["digits"]
+    note: str
+    test_fraction: Fraction
+    split_seed: Seed
+
+
+class Cifar10Params(Strict):
+    """CIFAR-10 in its official layout; `note` stands in every table."""
+
+    format: Literal["cifar10"]
+    note: str
+    verify: bool
+
+
+AnimalClass = Literal["bird", "cat", "cow", "dog", "horse", "sheep"]
+
+
+class ObjectCropParams(Strict):
+    """Square crops of the objects of a VOC devkit with Pascal-Part's annotations.
+
+    The order of `classes` gives the labels. `note` and `masks_note` (how the masks were obtained)
+    stand in the tables.
+    """
+
+    note: str
+    masks_note: str
+    classes: Annotated[list[AnimalClass], Field(min_length=1)]
+    image_size: Count
+    train_share: Fraction
+    split_seed: Seed
+
+    @model_validator(mode="after")
+    def _classes_once(self) -> "ObjectCropParams":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes {self.classes} must name each class once")
+        return self
+
+
+class VocPartsParams(ObjectCropParams):
+    """Pascal VOC 2010 with Pascal-Part in the official layout."""
+
+    format: Literal["voc-parts"]
+
+
+class StyleParams(Strict):
+    """How varied and how hard rendered images are. Shares are probabilities in [0, 1].
+
+    Attributes:
+        image_size: longer side of an image in pixels.
+        object_scale: least and greatest longer side of an animal's box, as a share of the image's
+            shorter side.
+        clutter: shapes behind the animals, on average.
+        second_share: images with a second animal of another class (VOC layout only).
+        border_share: animals that the border cuts.
+        occluder_share: images with grass or branches in front.
+        visible_share: least share of an animal that others in front leave visible.
+        exposure: least and greatest factor on all brightness.
+        blur: greatest radius of the lens's blur in pixels.
+        noise: greatest standard deviation of the sensor's noise, of brightness in [0, 1].
+    """
+
+    # In smaller images, or at a smaller scale, an animal could cover no pixel.
+    image_size: Annotated[int, Field(ge=32)]
+    object_scale: Range
+    clutter: Natural
+    second_share: Share
+    border_share: Share
+    occluder_share: Share
+    visible_share: Share
+    exposure: Range
+    blur: NonNegative
+    noise: NonNegative
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "StyleParams":
+        for name, least in (("object_scale", 0.2), ("exposure", 0.0)):
+            low, high = getattr(self, name)
+            if not least <= low <= high:
+                raise ValueError(f"{name} [{low}, {high}] must rise, from {least} at least")
+        return self
+
+
+class RenderingParams(Strict):
+    """How images of the embedded animals are rendered."""
+
+    seed: Seed
+    style: StyleParams
+    jpeg_quality: Annotated[int, Field(ge=1, le=95)]
+
+
+class AnimalsParams(ObjectCropParams, RenderingParams):
+    """The embedded animals in the layout of Pascal VOC."""
+
+    format: Literal["animals"]
+    images_per_class: Count
+
+
+class ImageFolderParams(Strict):
+    """`<folder>/{train,val}/<class>/<image>`, as ImageNet is kept; `folder` lies below raw.root.
+
+    The shorter side is resized to `resize`, then the centre is cropped to `image_size`.
+    """
+
+    format: Literal["imagefolder"]
+    note: str
+    folder: Name
+    image_size: Count
+    resize: Count
+
+    @model_validator(mode="after")
+    def _crop_within(self) -> "ImageFolderParams":
+        if self.resize < self.image_size:
+            raise ValueError(f"resize {self.resize} must be at least image_size {self.image_size}")
+        return self
+
+
+class BoxCropParams(Strict):
+    """Boxes of objects, stretched to squares, as in the interpretable-CNN papers.
+
+    `min_area` is of the box, in square pixels. `note` stands in the tables.
+    """
+
+    note: str
+    image_size: Count
+    min_area: NonNegative
+
+
+def _below_root(folder: str) -> str:
+    if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
+        raise ValueError(f"`{folder}` must lie below raw.root: a relative path without `..`")
+    return folder
+
+
+RawFolder = Annotated[str, AfterValidator(_below_root)]
+
+
+class CubBackgroundParams(Strict):
+    """Background images beside the birds; the first `train_share` of them are for training."""
+
+    folder: RawFolder
+    copies: Count
+    train_share: Fraction
+
+
+class CubCropParams(BoxCropParams):
+    """Birds in the layout of CUB-200-2011 and its split.
+
+    The classes are the species, or background and bird where `background` (its folder lies below
+    raw.root) is given.
+    """
+
+    background: CubBackgroundParams | None
+
+
+class CubParams(CubCropParams):
+    """CUB-200-2011 in its official layout."""
+
+    format: Literal["cub"]
+
+
+# Where rendered background images lie, as those of the interpretable-CNN papers do.
+RENDERED_NEGATIVES = "ilsvrc_animal_part/neg"
+
+
+def _check_rendered(folder: str) -> None:
+    if folder != RENDERED_NEGATIVES:
+        raise ValueError(f"background is rendered to `{RENDERED_NEGATIVES}`, not to `{folder}`")
+
+
+class AnimalsCubParams(CubCropParams, RenderingParams):
+    """The embedded birds in the layout of CUB-200-2011; `negatives` are background images."""
+
+    format: Literal["animals-cub"]
+    images_per_species: Annotated[int, Field(ge=2)]
+    negatives: Count
+
+    @model_validator(mode="after")
+    def _negatives_rendered(self) -> "AnimalsCubParams":
+        if self.background is not None:
+            _check_rendered(self.background.folder)
+        return self
+
+
+class SingleCategoryParams(Strict):
+    """One category against the images of the folder `negatives` below raw.root.
+
+    Objects and their mirror images are repeated until they are `positive_share` of all images.
+    """
+
+    name: Literal["single"]
+    negatives: RawFolder
+    positive_share: Fraction
+
+
+class MultiCategoryParams(Strict):
+    """Several categories, each with its mirror images repeated to `min_images`.
+
+    A longer list is cut off at `max_images`; null for no limit.
+    """
+
+    name: Literal["multi"]
+    min_images: Count
+    max_images: Count | None
+
+
+class CategoriesParams(BoxCropParams):
+    """One category against background images, or several categories.
+
+    `train_share` is of the objects of each category, and of the background images.
+    """
+
+    train_share: Fraction
+    task: Annotated[SingleCategoryParams | MultiCategoryParams, Field(discriminator="name")]
+
+    def check_task(self, categories: int) -> None:
+        """Refuse a task that is not for so many categories; raises ValueError."""
+        if (categories == 1) != (self.task.name == "single"):
+            raise ValueError(
+                f"task `{self.task.name}` does not fit {categories} categories: `single` is for "
+                "one, `multi` for several"
+            )
+
+
+class IlsvrcCropParams(CategoriesParams):
+    """Animals in the layout of ILSVRC 2013 DET Animal-Part.
+
+    `categories` maps names to WordNet's numbers.
+    """
+
+    categories: Annotated[
+        dict[Name, Annotated[str, Field(pattern=r"^n\d{8}$")]], Field(min_length=1)
+    ]
+
+    @model_validator(mode="after")
+    def _categories_fit_task(self) -> "IlsvrcCropParams":
+        if len(set(self.categories.values())) != len(self.categories):
+            raise ValueError(f"categories {self.categories} must name each number once")
+        self.check_task(len(self.categories))
+        return self
+
+
+class IlsvrcPartsParams(IlsvrcCropParams):
+    """ILSVRC 2013 DET Animal-Part as it is published."""
+
+    format: Literal["ilsvrc-parts"]
+
+
+class AnimalsIlsvrcParams(IlsvrcCropParams, RenderingParams):
+    """The embedded animals in the layout of ILSVRC 2013 DET Animal-Part.
+
+    `negatives` are background images.
+    """
+
+    format: Literal["animals-ilsvrc"]
+    images_per_class: Count
+    negatives: Count
+
+    @model_validator(mode="after")
+    def _negatives_rendered(self) -> "AnimalsIlsvrcParams":
+        if isinstance(self.task, SingleCategoryParams):
+            _check_rendered(self.task.negatives)
+        return self
+
+
+class VocIcnnParams(CategoriesParams):
+    """Pascal VOC 2010 with Pascal-Part, prepared as in the interpretable-CNN papers.
+
+    The order of `classes` gives the labels.
+    """
+
+    format: Literal["voc-icnn"]
+    classes: Annotated[list[AnimalClass], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _classes_fit_task(self) -> "VocIcnnParams":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes {self.classes} must name each class once")
+        self.check_task(len(self.classes))
+        return self
+
+
+DatasetParams = Annotated[
+    DigitsParams
+    | Cifar10Params
+    | AnimalsParams
+    | VocPartsParams
+    | ImageFolderParams
+    | VocIcnnParams
+    | CubParams
+    | AnimalsCubParams
+    | IlsvrcPartsParams
+    | AnimalsIlsvrcParams,
+    Field(discriminator="format"),
+]
+
+
+class RawParams(Strict):
+    """Where raw files lie, and whether missing ones may be downloaded."""
+
+    root: str
+    download: bool
+
+
+def annotations_of(data: DatasetParams) -> tuple[str, ...]:
+    """The kinds of annotation that every store of a data set has (data.store.ANNOTATION_FILES)."""
+    if isinstance(data, ObjectCropParams):
+        return ("masks", "parts", "landmarks")
+    return ("landmarks",) if isinstance(data, BoxCropParams) else ()
+
+
+def has_masks(data: DatasetParams) -> bool:
+    """Whether the images of a data set come with object masks."""
+    return "masks" in annotations_of(data)

@@ -1,0 +1,29 @@
+"""Types of single values, and the block that every other block of parameters extends."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Density = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as NumPy and scikit-learn take them
+Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+class Strict(BaseModel):
+    """Unknown keys and infinite numbers are errors; values are not converted or changed later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def check_each_once(name: str, values: Sequence[Any]) -> None:
+    """Refuse an empty list, or one that names an entry twice; raises ValueError with `name`."""
+    if not values or len(set(values)) != len(values):
+        raise ValueError(f"{name} {values} must not be empty and must name each entry once")

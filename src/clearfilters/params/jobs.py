@@ -1,0 +1,137 @@
+"""Experiments x seeds, fully resolved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from pydantic import ValidationError
+
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params.datasets import DatasetParams
+from clearfilters.params.methods import GateParams, LsgParams
+from clearfilters.params.networks import FineTuneParams, ModelParams
+from clearfilters.params.reading import explain
+from clearfilters.params.run import ExperimentParams, Params, Role
+from clearfilters.params.training import TrainingParams
+
+
+@dataclass(frozen=True)
+class Job:
+    """One experiment with one seed, fully resolved."""
+
+    experiment: str
+    seed: int
+    label: str
+    role: Role
+    dataset: str
+    model: ModelParams
+    gate: GateParams | None
+    training: TrainingParams
+    finetune: FineTuneParams | None = None
+
+
+def _overridden(training: TrainingParams, override: Mapping[str, Any], key: str) -> TrainingParams:
+    merged = training.model_dump()
+    for name, value in override.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(name), dict):
+            merged[name] = {**merged[name], **value}
+        else:
+            merged[name] = value
+    try:
+        return TrainingParams.model_validate(merged)
+    except ValidationError as error:
+        raise explain(error, f"params.yaml: {key}", merged) from None
+
+
+def _tradeoff_jobs(params: Params) -> list[Job]:
+    grid = params.run.tradeoff
+    if grid is None:
+        return []
+    base = _experiment(params, grid.base, "run.tradeoff.base")
+    if base.gate is None or not isinstance(base.gate.objective, LsgParams):
+        raise ClearfiltersError(
+            f"run.tradeoff.base: `{grid.base}` has no LSG objective; name one that has"
+        )
+    own = _overridden(params.training, base.training, f"experiments.{grid.base}.training")
+    training = _overridden(own, grid.training, "run.tradeoff.training")
+    found = []
+    for lambda_, a, seed in product(grid.lambdas, grid.a, grid.seeds):
+        objective = base.gate.objective.model_copy(update={"lambda_": lambda_, "a": a})
+        found.append(
+            Job(
+                experiment=f"tradeoff/lambda{lambda_:g}-a{a:g}",
+                seed=seed,
+                label=f"{base.label}, λ = {lambda_:g}, a = {a:g}",
+                role="tradeoff",
+                dataset=_dataset(params, base, grid.base),
+                model=base.model,
+                gate=base.gate.model_copy(update={"objective": objective}),
+                training=training,
+                finetune=base.finetune,
+            )
+        )
+    return found
+
+
+def _experiment(params: Params, name: str, key: str) -> ExperimentParams:
+    if name not in params.experiments:
+        raise ClearfiltersError(
+            f"params.yaml: {key}: no experiment `{name}`; defined: "
+            f"{', '.join(sorted(params.experiments))}"
+        )
+    return params.experiments[name]
+
+
+def jobs(params: Params) -> list[Job]:
+    """Experiments x seeds, the trade-off grid included, in the order of params.yaml.
+
+    Raises:
+        ClearfiltersError: if the run names an experiment that is not defined, or an override of
+            `training` is not valid.
+    """
+    found = []
+    for name in params.run.experiments:
+        experiment = _experiment(params, name, "run.experiments")
+        training = _overridden(params.training, experiment.training, f"experiments.{name}.training")
+        seeds = params.run.seeds if experiment.seeds is None else experiment.seeds
+        for seed in seeds:
+            found.append(
+                Job(
+                    experiment=name,
+                    seed=seed,
+                    label=experiment.label,
+                    role=experiment.role,
+                    dataset=_dataset(params, experiment, name),
+                    model=experiment.model,
+                    gate=experiment.gate,
+                    training=training,
+                    finetune=experiment.finetune,
+                )
+            )
+    return found + _tradeoff_jobs(params)
+
+
+def _dataset(params: Params, experiment: ExperimentParams, name: str) -> str:
+    """The data set of an experiment, one of the run's."""
+    chosen = experiment.dataset or params.run.datasets[0]
+    if chosen not in params.run.datasets:
+        raise ClearfiltersError(
+            f"params.yaml: experiments.{name}.dataset: `{chosen}` is none of run.datasets "
+            f"({', '.join(params.run.datasets)}); add it there"
+        )
+    return chosen
+
+
+def data_params(params: Params, name: str) -> DatasetParams:
+    """The parameters of a data set.
+
+    Raises:
+        ClearfiltersError: if it is not defined.
+    """
+    if name not in params.datasets:
+        raise ClearfiltersError(
+            f"params.yaml: run.datasets: no data set `{name}`; defined: "
+            f"{', '.join(sorted(params.datasets))}"
+        )
+    return params.datasets[name]

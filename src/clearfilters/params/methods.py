@@ -1,0 +1,77 @@
+"""What a method adds to ordinary training: the class-specific gate."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from clearfilters.params.fields import Count, Density, Natural, NonNegative, Positive, Strict
+
+
+class LsgParams(Strict):
+    """lambda (CE + a | ||G||_1 - s |), s = s_density C K."""
+
+    name: Literal["lsg"]
+    lambda_: Positive = Field(alias="lambda")
+    a: NonNegative
+    s_density: Density
+
+
+class CsgParams(Strict):
+    """lambda1 CE + lambda2 psi(ReLU(||G||_1 - g)), g = g_density C K."""
+
+    name: Literal["csg"]
+    lambda1: Positive
+    lambda2: NonNegative
+    g_density: Density
+    psi: Literal["l1", "squared"]
+
+
+class PathParams(Strict):
+    """Which epochs train which path."""
+
+    scheme: Literal["alternating", "joint"]
+    period: Count
+    gate_phases: Annotated[list[Natural], Field(min_length=1)]
+    warmup_epochs: Natural
+
+    @model_validator(mode="after")
+    def _phases_below_period(self) -> "PathParams":
+        if any(phase >= self.period for phase in self.gate_phases):
+            raise ValueError(
+                f"gate_phases {self.gate_phases} must all be below period {self.period}"
+            )
+        return self
+
+
+class GateUpdateParams(Strict):
+    """How G moves."""
+
+    init: Density
+    optimizer: Literal["plain", "adam"]
+    lr: Positive
+
+
+class FixedGateParams(Strict):
+    """A gate that does not move: m1 one-hot columns per class, m2 all-one columns."""
+
+    monopolized: Natural
+    shared: Natural
+
+
+class GateParams(Strict):
+    """A gate experiment: a gate that is updated, or one that is fixed."""
+
+    objective: Annotated[LsgParams | CsgParams, Field(discriminator="name")]
+    path: PathParams
+    update: GateUpdateParams | None = None
+    fixed: FixedGateParams | None = None
+    negative_weight: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _is_updated_or_fixed(self) -> "GateParams":
+        if (self.update is None) == (self.fixed is None):
+            raise ValueError(
+                "a gate has either `update`, how it moves, or `fixed`, and not both; remove one "
+                "(in a preset: `update: null` or `fixed: null`), or add one"
+            )
+        return self
