@@ -4,10 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-from snakemake.utils import min_version
+from snakemake.utils import min_version, update_config
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
+from clearfilters.params.sources import check_parameter_file, typed
 from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.records import DATA
 from clearfilters.workflow import (
@@ -27,6 +28,9 @@ configfile: "params.yaml"
 
 
 try:
+    for file in workflow.configfiles:
+        check_parameter_file(Path(file))
+    update_config(config, typed(workflow.config_settings.config))
     plan = Plan(config)
 except ClearfiltersError as error:
     sys.exit(f"{error}")

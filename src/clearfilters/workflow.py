@@ -17,7 +17,7 @@ from clearfilters.data.prepare import READERS
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import annotations_of
-from clearfilters.params.jobs import Job, data_params, jobs
+from clearfilters.params.jobs import TRADEOFF, Job, data_params, jobs
 from clearfilters.params.loading import load_params
 from clearfilters.params.measurements import GATE_ANALYSES
 from clearfilters.params.slices import (
@@ -50,8 +50,6 @@ ADVERSARIAL_KINDS = ("npz", "json")
 DATA_SUFFIXES = (".csv", ".j2")
 # Enough of a hash to tell parameters apart; the index goes through a command line.
 HASH_DIGITS = 16
-# The trade-off's grid is one group; every other experiment is a group of its own.
-TRADEOFF = "tradeoff"
 
 # The module that does the work of each step; what it imports follows.
 STEP_MODULES = {
@@ -165,7 +163,7 @@ class Plan:
         name: of the run.
         data: folder of the processed stores.
         results: folder of the run's results.
-        groups: the jobs by experiment; those of the trade-off's grid stand together.
+        groups: the jobs by experiment; those of the trade-off's grid are one group.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:

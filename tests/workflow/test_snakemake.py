@@ -18,7 +18,7 @@ Copy = Callable[..., Project]
 STORES = {"store_digits", "store_animals", "store_animals-cub", "store_animals-ilsvrc"}
 # Those that some experiment is trained on.
 TRAINED = {"store_digits", "store_animals"}
-ATTACKS = {"adversarial_samples", "detection", "black_box"}
+ATTACKS = {"attacked_images", "detection", "black_box"}
 
 
 def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[str, Any]) -> None:
@@ -32,7 +32,7 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         "phi": jobs,
         "measurement": len(plan.metric_files(*FEATURE_ANALYSES)) - jobs,
         "localization": len(plan.metric_files("localization")),
-        "adversarial_samples": len(plan.attacks) * len(plan.attacked),
+        "attacked_images": len(plan.attacks) * len(plan.attacked),
         "detection": len(plan.attacked),
         "black_box": 2 * len(plan.attacked),
         "table": len(plan.tables),
@@ -59,7 +59,7 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         ("localization_animals-std", {"store_animals", "trained_model", "localization"}),
         (
             "metrics_detection",
-            {"store_digits", "trained_model", "adversarial_samples", "detection"},
+            {"store_digits", "trained_model", "attacked_images", "detection"},
         ),
         ("local_search_resnet20-std", {"store_digits", "trained_model", "black_box"}),
         ("train_resnet20-lsg", {"store_digits", "trained_model"}),
@@ -150,3 +150,39 @@ def test_a_preset_is_the_last_word_of_what_make_runs(target: str) -> None:
         check=True,
     ).stdout
     assert shown.rstrip().endswith("--configfile p.yaml")
+
+
+def test_an_experiment_may_have_any_name(copy_project: Copy) -> None:
+    project = copy_project()
+    project.change(shrink)
+    fixed = {
+        rule.partition("_")[2]
+        for path in (ROOT / "workflow/rules").glob("*.smk")
+        for rule in re.findall(r"^ *rule (\w+):", path.read_text(), re.MULTILINE)
+    }
+    names = sorted(name for name in fixed | {"samples", "all"} if name and "_" not in name)
+
+    def add(params: dict[str, Any]) -> None:
+        for name in names:
+            base = params["experiments"]["resnet20-std"]
+            params["experiments"][name] = {**base, "label": name}
+        params["run"]["experiments"] += names
+        params["attacks"]["experiments"] += names
+
+    project.change(add)
+    assert project.pending()["trained_model"] == 4 + len(names)
+
+
+def test_a_key_given_twice_is_refused(copy_project: Copy) -> None:
+    project = copy_project()
+    (project.folder / "mine.yaml").write_text("training: {lr: 0.1}\ntraining: {epochs: 1}\n")
+    out = project.snakemake("--dry-run", "all", "--configfile", "mine.yaml", ok=False)
+    assert "mine.yaml: line 2: key `training` stands twice" in out
+
+
+def test_a_nested_value_of_the_command_line_is_a_number(copy_project: Copy) -> None:
+    project = copy_project()
+    project.change(shrink)
+    project.snakemake("--dry-run", "data", "--config", "training={lr: 0.05, flip: false}")
+    out = project.snakemake("--dry-run", "data", "--config", "training={lr: fast}", ok=False)
+    assert "training.lr: Input should be a valid number (found: 'fast')" in out

@@ -24,7 +24,7 @@ for experiment in plan.attacked:
 
 
 # One file per model and attack: every detector reads it.
-rule adversarial_samples:
+rule attacked_images:
     input:
         store=lambda wildcards: plan.store_of(wildcards.experiment),
         checkpoint=rules.trained_model.output,

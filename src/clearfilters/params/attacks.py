@@ -10,6 +10,7 @@ from clearfilters.params.fields import (
     Name,
     Natural,
     NonNegative,
+    Number,
     Positive,
     Seed,
     Strict,
@@ -102,7 +103,7 @@ class LocalSearchParams(Strict):
     half_side: Natural
     cooldown: Natural
     p: Density
-    r: Annotated[float, Field(ge=0, le=2)]
+    r: Annotated[Number, Field(ge=0, le=2)]
     initial_share: Density
     candidates: Count
     order: Literal["lowest", "highest"]

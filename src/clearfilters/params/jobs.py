@@ -15,6 +15,9 @@ from clearfilters.params.reading import explain
 from clearfilters.params.run import ExperimentParams, Params, Role
 from clearfilters.params.training import TrainingParams
 
+# Where the experiments of the trade-off's grid lie, and the group they stand in.
+TRADEOFF = "tradeoff"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -60,7 +63,7 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
         objective = base.gate.objective.model_copy(update={"lambda_": lambda_, "a": a})
         found.append(
             Job(
-                experiment=f"tradeoff/lambda{lambda_:g}-a{a:g}",
+                experiment=f"{TRADEOFF}/lambda{lambda_:g}-a{a:g}",
                 seed=seed,
                 label=f"{base.label}, λ = {lambda_:g}, a = {a:g}",
                 role="tradeoff",

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import has_masks
-from clearfilters.params.jobs import data_params, jobs
+from clearfilters.params.jobs import TRADEOFF, data_params, jobs
 from clearfilters.params.reading import explain
 from clearfilters.params.run import Params
 from clearfilters.params.slices import detection_tables
@@ -27,12 +27,26 @@ def load_params(content: Mapping[str, Any]) -> Params:
         params = Params.model_validate(dict(content))
         for name in params.run.datasets:
             data_params(params, name)
+        check_names(params)
         check_labels(params)
         check_localized(params)
         check_attacks(params)
     except ValidationError as error:
         raise explain(error, "params.yaml", content) from None
     return params
+
+
+def check_names(params: Params) -> None:
+    """Refuse an experiment with the name of the trade-off's folder, whose files would mix with it.
+
+    Raises:
+        ClearfiltersError: naming it.
+    """
+    if TRADEOFF in params.run.experiments:
+        raise ClearfiltersError(
+            f"params.yaml: run.experiments: `{TRADEOFF}` is the folder of the trade-off's grid; "
+            "give the experiment another name"
+        )
 
 
 def check_labels(params: Params) -> None:

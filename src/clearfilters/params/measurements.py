@@ -10,6 +10,7 @@ from clearfilters.params.fields import (
     Fraction,
     Natural,
     NonNegative,
+    Number,
     Positive,
     Seed,
     Strict,
@@ -68,7 +69,7 @@ class CorrelationParams(Strict):
 class MaskingParams(Strict):
     """Which filters are zeroed: those with G_ck above `threshold` for a class of the case."""
 
-    threshold: Annotated[float, Field(ge=0, lt=1)]
+    threshold: Annotated[Number, Field(ge=0, lt=1)]
     cases: list[list[Natural]]
 
 

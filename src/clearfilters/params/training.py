@@ -4,7 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from clearfilters.params.fields import Count, Fraction, Natural, NonNegative, Positive, Strict
+from clearfilters.params.fields import (
+    Count,
+    Fraction,
+    Natural,
+    NonNegative,
+    Number,
+    Positive,
+    Strict,
+)
 
 Border = Literal["black", "reflect"]  # of an image that is padded for random crops
 
@@ -33,7 +41,7 @@ class TrainingParams(Strict):
     batch_size: Count
     optimizer: Literal["sgd", "adam"]
     lr: Positive
-    momentum: Annotated[float, Field(ge=0, lt=1)]
+    momentum: Annotated[Number, Field(ge=0, lt=1)]
     weight_decay: NonNegative
     schedule: ScheduleParams
     crop_padding: Natural

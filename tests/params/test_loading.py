@@ -1,63 +1,26 @@
-"""params.yaml: what is refused, what a preset replaces, and what each slice depends on."""
+"""params.yaml: what is refused, and what a preset replaces."""
 
 import copy
-import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dotted import set_key
 from snakemake.utils import update_config
 
-from clearfilters.artifacts import parameters_hash
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.jobs import jobs
 from clearfilters.params.loading import load_params
-from clearfilters.params.measurements import (
-    ANALYSES,
-    ATTACK_ANALYSES,
-    FEATURE_ANALYSES,
-    GATE_ANALYSES,
-    OBJECT_ANALYSES,
-    TRADEOFF_ANALYSES,
-)
 from clearfilters.params.run import Params
 from clearfilters.params.slices import (
-    TrainingSlice,
-    analyses_of,
     attacks_of,
-    features_slice,
     measurement_slice,
-    training_slice,
 )
-from clearfilters.params.training import TrainingParams
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Content = dict[str, Any]
-
-
-def _set(content: Content, key: str, value: Any) -> None:
-    """Set a dotted key."""
-    *folders, last = key.split(".")
-    for folder in folders:
-        content = content[folder]
-    content[last] = value
-
-
-def _hashes(content: Content, slice_of: Callable[..., Content], *rest: str) -> dict[Any, str]:
-    params = load_params(content)
-    return {
-        (job.experiment, job.seed): parameters_hash(slice_of(params, job, *rest))
-        for job in jobs(params)
-        if not rest or rest[0] in analyses_of(params, job)
-    }
-
-
-def _changed(before: dict[Any, str], after: dict[Any, str]) -> set[str]:
-    assert before.keys() == after.keys()
-    return {key[0] for key in before if before[key] != after[key]}
 
 
 def test_the_default_parameters_are_valid(default_params: Content) -> None:
@@ -105,7 +68,7 @@ MULTISTEP = {"name": "multistep", "warmup_epochs": 0, "milestones": [100], "gamm
     ],
 )
 def test_an_error_names_the_key(default_params: Content, key: str, value: Any) -> None:
-    _set(default_params, key, value)
+    set_key(default_params, key, value)
     with pytest.raises(ClearfiltersError) as caught:
         load_params(default_params)
     message = str(caught.value)
@@ -135,7 +98,7 @@ def test_an_error_names_the_key(default_params: Content, key: str, value: Any) -
 def test_the_key_as_the_file_has_it(
     default_params: Content, key: str, value: Any, named: str
 ) -> None:
-    _set(default_params, key, value)
+    set_key(default_params, key, value)
     with pytest.raises(ClearfiltersError, match=named) as caught:
         load_params(default_params)
     assert len(str(caught.value)) < 300
@@ -164,7 +127,7 @@ def test_gate_phases_lie_below_the_period(default_params: Content) -> None:
 
 
 def test_two_experiments_cannot_share_a_label(default_params: Content) -> None:
-    _set(default_params, "experiments.resnet20-csg.label", "ResNet20 STD")
+    set_key(default_params, "experiments.resnet20-csg.label", "ResNet20 STD")
     with pytest.raises(ClearfiltersError, match=r"resnet20-csg\.label: `ResNet20 STD`"):
         load_params(default_params)
 
@@ -183,7 +146,7 @@ def test_two_experiments_cannot_share_a_label(default_params: Content) -> None:
     ],
 )
 def test_a_role_fits_the_gate(default_params: Content, experiment: str, role: str) -> None:
-    _set(default_params, f"experiments.{experiment}.role", role)
+    set_key(default_params, f"experiments.{experiment}.role", role)
     with pytest.raises(ClearfiltersError, match=f"{experiment}: .*role {role} does not fit"):
         load_params(default_params)
 
@@ -198,7 +161,7 @@ def test_a_role_fits_the_gate(default_params: Content, experiment: str, role: st
     ],
 )
 def test_a_gate_is_either_updated_or_fixed(default_params: Content, key: str, value: Any) -> None:
-    _set(default_params, f"experiments.{key}", value)
+    set_key(default_params, f"experiments.{key}", value)
     experiment = key.split(".")[0]
     with pytest.raises(ClearfiltersError, match=f"{experiment}.gate: .*`update`.* or `fixed`"):
         load_params(default_params)
@@ -206,8 +169,8 @@ def test_a_gate_is_either_updated_or_fixed(default_params: Content, key: str, va
 
 def test_the_tradeoff_overrides_single_keys_of_its_base(default_params: Content) -> None:
     schedule = {"name": "multistep", "milestones": [2]}
-    _set(default_params, "experiments.resnet20-lsg.training", {"schedule": schedule})
-    _set(default_params, "run.tradeoff.training", {"schedule": {"gamma": 0.3}})
+    set_key(default_params, "experiments.resnet20-lsg.training", {"schedule": schedule})
+    set_key(default_params, "run.tradeoff.training", {"schedule": {"gamma": 0.3}})
     found = next(job for job in jobs(load_params(default_params)) if job.role == "tradeoff")
     assert found.training.schedule.milestones == [2] and found.training.schedule.gamma == 0.3
 
@@ -237,7 +200,7 @@ def test_an_override_of_an_experiment_is_validated(default_params: Content) -> N
     ],
 )
 def test_a_name_that_is_not_defined(default_params: Content, key: str, value: Any) -> None:
-    _set(default_params, key, value)
+    set_key(default_params, key, value)
     named = value[0] if isinstance(value, list) else value
     with pytest.raises(ClearfiltersError) as caught:
         load_params(default_params)
@@ -332,168 +295,33 @@ def test_each_preset_is_valid(default_params: Content, preset: Path) -> None:
         assert names == set(overlay["run"]["experiments"])
 
 
-def test_jobs_are_experiments_times_seeds_and_the_grid(default_params: Content) -> None:
-    default_params["run"]["seeds"] = [0, 1, 2]
-    default_params["run"]["experiments"] = ["resnet20-std", "alexnet-std"]
-    default_params["experiments"]["alexnet-std"]["seeds"] = [7]
-    default_params["attacks"]["experiments"] = []
-    default_params["run"]["localized"] = []
-    default_params["run"]["tradeoff"] |= {"lambdas": [0.1, 1.0], "a": [0.02], "seeds": [0]}
-    default_params["run"]["tradeoff"]["training"] = {"epochs": 4}
-    found = jobs(load_params(default_params))
-    assert [(job.experiment, job.seed) for job in found] == [
-        ("resnet20-std", 0),
-        ("resnet20-std", 1),
-        ("resnet20-std", 2),
-        ("alexnet-std", 7),
-        ("tradeoff/lambda0.1-a0.02", 0),
-        ("tradeoff/lambda1-a0.02", 0),
-    ]
-    assert [job.training.epochs for job in found[-2:]] == [4, 4]
-    objectives = [job.gate.objective.model_dump(by_alias=True) for job in found[-2:] if job.gate]
-    assert [(objective["lambda"], objective["a"]) for objective in objectives] == [
-        (0.1, 0.02),
-        (1.0, 0.02),
-    ]
-
-
-def test_an_override_changes_only_its_keys(default_params: Content) -> None:
-    override = {"lr": 0.5, "schedule": {"warmup_epochs": 2}}
-    default_params["experiments"]["resnet20-std"]["training"] = override
-    params = load_params(default_params)
-    job = next(job for job in jobs(params) if job.experiment == "resnet20-std")
-    expected = copy.deepcopy(default_params["training"])
-    expected["lr"] = 0.5
-    expected["schedule"]["warmup_epochs"] = 2
-    assert job.training == TrainingParams.model_validate(expected)
-
-
-def test_an_experiment_may_have_a_border_of_its_own(default_params: Content) -> None:
-    default_params["training"]["crop_border"] = "reflect"
-    default_params["experiments"]["resnet20-std"]["training"] = {"crop_border": "black"}
-    borders = {
-        job.experiment: job.training.crop_border for job in jobs(load_params(default_params))
-    }
-    assert borders.pop("resnet20-std") == "black"
-    assert set(borders.values()) == {"reflect"}
-
-
-def test_a_learning_rate_changes_the_slices_of_its_experiment_only(default_params: Content) -> None:
-    changed = copy.deepcopy(default_params)
-    changed["experiments"]["alexnet-std"]["training"] = {"lr": 0.03}
-    for slice_of in (training_slice, features_slice):
-        before, after = _hashes(default_params, slice_of), _hashes(changed, slice_of)
-        assert _changed(before, after) == {"alexnet-std"}
-
-
-def test_the_tightening_threshold_changes_only_what_uses_it(default_params: Content) -> None:
-    changed = copy.deepcopy(default_params)
-    changed["analysis"]["gate_statistics"]["threshold"] = 0.6
-    assert _hashes(default_params, training_slice) == _hashes(changed, training_slice)
-    assert _hashes(default_params, features_slice) == _hashes(changed, features_slice)
-    users = {
-        analysis
-        for analysis in ANALYSES
-        if _hashes(default_params, measurement_slice, analysis)
-        != _hashes(changed, measurement_slice, analysis)
-    }
-    assert users == {"gate_statistics"}
-
-
-def test_phi_shapes_the_measurements_that_use_its_gate(default_params: Content) -> None:
-    changed = copy.deepcopy(default_params)
-    changed["analysis"]["phi"]["max_iterations"] = 7
-    users = {
-        analysis
-        for analysis in ANALYSES
-        if _hashes(default_params, measurement_slice, analysis)
-        != _hashes(changed, measurement_slice, analysis)
-    }
-    assert users == {"phi", *GATE_ANALYSES}
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("raw.root", "/elsewhere"),
-        ("raw.download", False),
-        ("run.name", "other"),
-        ("claims.sparse_density", 0.3),
-        ("datasets.cifar10.verify", False),  # not this run's data set
-        ("experiments.resnet20-std.label", "ResNet20, ungated"),
-    ],
-)
-def test_what_shapes_no_result_is_in_no_slice(
-    default_params: Content, key: str, value: Any
+@pytest.mark.parametrize(("text", "value"), [("1e-1", 0.1), ("1E-1", 0.1), ("5.e-3", 0.005)])
+def test_a_number_without_a_point_is_a_number(
+    default_params: Content, text: str, value: float
 ) -> None:
-    changed = copy.deepcopy(default_params)
-    _set(changed, key, value)
-    assert _hashes(default_params, features_slice) == _hashes(changed, features_slice)
-    for analysis in ANALYSES:
-        assert _hashes(default_params, measurement_slice, analysis) == _hashes(
-            changed, measurement_slice, analysis
-        )
-
-
-def test_a_data_set_shapes_the_slices_of_what_is_trained_on_it(default_params: Content) -> None:
-    changed = copy.deepcopy(default_params)
-    changed["datasets"]["digits"]["split_seed"] = 1
-    before, after = _hashes(default_params, training_slice), _hashes(changed, training_slice)
-    on_others = {key[0] for key in before if key[0].startswith("animals-")}
-    assert len(on_others) == 3
-    assert _changed(before, after) == {key[0] for key in before} - on_others
-
-
-def test_no_two_jobs_share_a_training_slice(default_params: Content) -> None:
-    default_params["run"]["tradeoff"] = None
-    hashes = _hashes(default_params, training_slice)
-    assert len(set(hashes.values())) == len(hashes)
-
-
-def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
+    # To YAML 1.1 it is text, wherever the schema has a number: top level, override, union.
+    set_key(default_params, "training.lr", text)
+    set_key(default_params, "experiments.resnet20-lsg.training", {"lr": text})
+    set_key(default_params, "experiments.resnet20-lsg.gate.objective.a", text)
+    set_key(default_params, "attacks.local_search.r", text)
     params = load_params(default_params)
-    for job in jobs(params):
-        if job.role == "tradeoff":
-            assert analyses_of(params, job) == TRADEOFF_ANALYSES
-        elif job.dataset == "animals":
-            assert analyses_of(params, job) == OBJECT_ANALYSES
-        elif job.experiment in default_params["attacks"]["experiments"] and job.seed == 0:
-            assert analyses_of(params, job) == (*FEATURE_ANALYSES, *ATTACK_ANALYSES)
-        else:
-            assert analyses_of(params, job) == FEATURE_ANALYSES
+    assert params.training.lr == params.attacks.local_search.r == value
+    gate = params.experiments["resnet20-lsg"].gate
+    assert gate is not None and gate.objective.model_dump()["a"] == value
+    job = next(job for job in jobs(params) if job.experiment == "resnet20-lsg")
+    assert job.training.lr == value
 
 
-# Of make_slice() and of make_slice(gate=gate_block()), before fine-tuning and borders.
-OLD_HASHES = (
-    "3c25cdef2e49a50f5c2da7846979cb2329db8283db716d51208a83439013f340",
-    "6e0272e2186a3d07e22b6914239d3c63d0148b71f46f7baa65ff8c9d71757da0",
-)
+@pytest.mark.parametrize("text", ["0.1", "1e-1x", "e-1", ""])
+def test_other_text_is_no_number(default_params: Content, text: str) -> None:
+    set_key(default_params, "training.lr", text)
+    with pytest.raises(ClearfiltersError, match=r"params\.yaml: training\.lr: .*valid number"):
+        load_params(default_params)
 
 
-def test_later_keys_leave_the_hashes_of_older_trainings_alone(
-    make_slice: Callable[..., TrainingSlice], gate_block: Callable[..., Content]
-) -> None:
-    """Checkpoints are known by these hashes: a new one would have every network trained again."""
-    slices = make_slice(), make_slice(gate=gate_block())
-    for slice_, expected in zip(slices, OLD_HASHES, strict=True):
-        content = slice_.model_dump(by_alias=True)
-        assert parameters_hash(content) == expected
-        assert TrainingSlice.model_validate(content) == slice_  # the keys may be absent
-        assert parameters_hash(json.loads(slice_.model_dump_json(by_alias=True))) == expected
-
-
-def test_another_border_is_another_training(make_slice: Callable[..., TrainingSlice]) -> None:
-    reflected = make_slice(crop_border="reflect").model_dump(by_alias=True)
-    assert reflected["training"]["crop_border"] == "reflect"
-    assert parameters_hash(reflected) not in OLD_HASHES
-    assert TrainingSlice.model_validate(reflected).training.crop_border == "reflect"
-
-
-def test_fine_tuning_reaches_the_slice(default_params: Content) -> None:
-    name = default_params["run"]["experiments"][0]
-    before = _hashes(default_params, training_slice)
-    block = {"weights": None, "trained_blocks": 2, "gate_path_lr": 0.001, "views": 4}
-    _set(default_params, f"experiments.{name}.finetune", block)
-    params = load_params(default_params)
-    assert training_slice(params, jobs(params)[0])["finetune"] == block
-    assert _changed(before, _hashes(default_params, training_slice)) == {name}
+def test_no_experiment_has_the_name_of_the_grid(default_params: Content) -> None:
+    experiments = default_params["experiments"]
+    experiments["tradeoff"] = {**experiments["resnet20-std"], "label": "another"}
+    default_params["run"]["experiments"].append("tradeoff")
+    with pytest.raises(ClearfiltersError, match=r"run\.experiments: `tradeoff`"):
+        load_params(default_params)
