@@ -125,9 +125,10 @@ def _black_box(args: Arguments) -> None:
 
 
 def _index(args: Arguments) -> Any:
+    from clearfilters.artifacts import read_json
     from clearfilters.reporting.records import expand_index
 
-    return expand_index(args.run_folder, args.index)
+    return expand_index(args.run_folder, read_json(args.index))
 
 
 def _table(args: Arguments) -> None:
@@ -270,7 +271,7 @@ def build_parser() -> argparse.ArgumentParser:
     def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
         added = command(name, run, help_)
         add(added, "--run-folder", type=Path, help="results/<run>")
-        add(added, "--index", **{**slice_, "help": "the run's measurements and their hashes"})
+        add(added, "--index", type=Path, help="JSON of the run's measurements and their hashes")
         return added
 
     table = reporting("table", _table, "measurements -> one table")

@@ -1,6 +1,7 @@
 """What the Snakefile asks: which files a run has, what shapes each, which modules make each."""
 
 import ast
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import clearfilters
 from clearfilters.analysis.features import FEATURE_ARRAYS
 from clearfilters.analysis.measurements import MEASUREMENTS
-from clearfilters.artifacts import parameters_hash, read_measurement
+from clearfilters.artifacts import parameters_hash, read_measurement, write_json
 from clearfilters.data.prepare import READERS
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
@@ -48,8 +49,10 @@ FEATURE_FILES = (*FEATURE_ARRAYS, "meta.json")
 ADVERSARIAL_KINDS = ("npz", "json")
 # What a module may read besides other modules.
 DATA_SUFFIXES = (".csv", ".j2")
-# Enough of a hash to tell parameters apart; the index goes through a command line.
+# Enough of a hash to tell parameters apart.
 HASH_DIGITS = 16
+# Where indexes lie: beside Snakemake's own records, and like them made again when missing.
+INDEX_FOLDER = Path(".snakemake/clearfilters-index")
 
 # The module that does the work of each step; what it imports follows.
 STEP_MODULES = {
@@ -177,6 +180,8 @@ class Plan:
         self.data = f"data/processed/{self.name}"
         self.results = f"results/{self.name}"
         self._jobs = {(job.experiment, job.seed): job for job in jobs(self.params)}
+        # Every table and figure asks for them again.
+        self._hashes: dict[tuple[str, int, str], str] = {}
         self.groups: dict[str, list[Job]] = {}
         for job in self._jobs.values():
             single = job.experiment in self.params.run.experiments
@@ -346,8 +351,20 @@ class Plan:
         """What shapes the verdicts beside the measurements, as JSON."""
         return _json(self.params.claims.model_dump())
 
-    def index(self, *analyses: str) -> str:
-        """The run's measurements of these analyses and the parameters each must have, as JSON.
+    def index_file(self, *analyses: str) -> str:
+        """The file with `index` as JSON, written where it is missing.
+
+        The index of a large run does not fit into a command line. The file's name holds the hash of
+        its content, so that what is made from it is made again exactly when the index changed.
+        """
+        index = self.index(*analyses)
+        path = INDEX_FOLDER / f"{hashlib.sha256(_json(index).encode()).hexdigest()}.json"
+        if not path.is_file():
+            write_json(path, index)
+        return str(path)
+
+    def index(self, *analyses: str) -> dict[str, Any]:
+        """The run's measurements of these analyses and the parameters each must have.
 
         `experiments`: experiment -> label, role and seeds; seed -> analysis -> hash of its
         parameters. `data`: data set -> hash of its parameters, if `data` is among the analyses.
@@ -360,16 +377,21 @@ class Plan:
         found: dict[str, Any] = {}
         for job in self._jobs.values():
             hashes = {
-                analysis: parameters_hash(measurement_slice(self.params, job, analysis))[
-                    :HASH_DIGITS
-                ]
+                analysis: self._measurement_hash(job, analysis)
                 for analysis in analyses_of(self.params, job)
                 if analysis in analyses
             }
             entry = {"label": job.label, "role": job.role, "seeds": {}}
             if hashes:
                 found.setdefault(job.experiment, entry)["seeds"][str(job.seed)] = hashes
-        return json.dumps({"experiments": found, DATA: data}, separators=(",", ":"))
+        return {"experiments": found, DATA: data}
+
+    def _measurement_hash(self, job: Job, analysis: str) -> str:
+        key = (job.experiment, job.seed, analysis)
+        if key not in self._hashes:
+            slice_ = measurement_slice(self.params, job, analysis)
+            self._hashes[key] = parameters_hash(slice_)[:HASH_DIGITS]
+        return self._hashes[key]
 
     def _job(self, experiment: str, seed: str) -> Job:
         return self._jobs[experiment, int(seed)]

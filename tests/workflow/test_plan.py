@@ -191,7 +191,7 @@ def test_a_figure_needs_both_networks_on_the_same_data(default_params: dict[str,
 
 def test_index_names_the_analyses_asked_for(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
-    index = json.loads(plan.index("mis", "phi"))
+    index = plan.index("mis", "phi")
     assert index["data"] == {}
     entry = index["experiments"]["resnet20-lsg"]
     assert (entry["label"], entry["role"]) == ("ResNet20 LSG", "lsg")
@@ -199,13 +199,13 @@ def test_index_names_the_analyses_asked_for(default_params: dict[str, Any]) -> N
     assert {*entry["seeds"]["0"]} == {"mis", "phi"}
     assert {len(hash_) for hash_ in entry["seeds"]["0"].values()} == {16}
     # The trade-off is not measured by MIS, so an index of it alone does not list it.
-    listed = json.loads(plan.index("mis"))["experiments"]
+    listed = plan.index("mis")["experiments"]
     assert not [name for name in listed if name.startswith(TRADEOFF)]
 
 
 def test_data_sets_stand_in_the_index_with_their_hash(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
-    index = json.loads(plan.index("data"))
+    index = plan.index("data")
     assert index["experiments"] == {}
     assert [*index["data"]] == default_params["run"]["datasets"]
     whole = parameters_hash(json.loads(plan.data_slice("animals")))
@@ -237,9 +237,21 @@ def test_a_contact_sheet_where_data_are_rendered(default_params: dict[str, Any])
     assert plan.contact_sheet == [] and plan.contact_sheet_slice() == "{}"
 
 
-def test_index_fits_into_one_argument(default_params: dict[str, Any]) -> None:
-    default_params["run"]["seeds"] = list(range(10))
-    assert len(Plan(default_params).index(*ANALYSES)) < 100_000
+def test_an_index_goes_through_a_file_named_after_its_content(
+    default_params: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = default_params["run"]
+    run["seeds"] = list(range(100))
+    plan = Plan(default_params)
+    file = plan.index_file(*ANALYSES)
+    assert len(file) < 200 < 128 * 1024 < Path(file).stat().st_size
+    assert json.loads(Path(file).read_text()) == plan.index(*ANALYSES)
+    Path(file).unlink()
+    assert plan.index_file(*ANALYSES) == file and Path(file).is_file()
+    assert plan.index_file("mis") != file
+    run["seeds"] = list(range(99))
+    assert Plan(default_params).index_file(*ANALYSES) != file
 
 
 def test_a_misspelt_key_is_named(default_params: dict[str, Any]) -> None:

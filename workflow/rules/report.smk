@@ -31,7 +31,7 @@ rule table:
     resources:
         mem_mb=1000,
     params:
-        index=lambda wildcards: plan.index(*table_analyses(wildcards.id)),
+        index=lambda wildcards: plan.index_file(*table_analyses(wildcards.id)),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters table {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
@@ -52,7 +52,7 @@ rule figure:
     resources:
         mem_mb=1000,
     params:
-        index=lambda wildcards: plan.index(*figure_analyses(wildcards.id)),
+        index=lambda wildcards: plan.index_file(*figure_analyses(wildcards.id)),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters figure {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
@@ -92,7 +92,7 @@ rule claims:
         mem_mb=1000,
     params:
         slice=plan.claims_slice(),
-        index=plan.index(*ANALYSES),
+        index=lambda wildcards: plan.index_file(*ANALYSES),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters claims --run-folder {params.run:q} --index {params.index:q}"
@@ -114,7 +114,7 @@ rule page:
     resources:
         mem_mb=1000,
     params:
-        index=plan.index(DATA, *ANALYSES),
+        index=lambda wildcards: plan.index_file(DATA, *ANALYSES),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters report --run-folder {params.run:q} --index {params.index:q}"

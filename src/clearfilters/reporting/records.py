@@ -62,7 +62,7 @@ class Experiment:
 
 
 def expand_index(run_folder: Path, compact: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The index from its compact form, which the workflow hands over on the command line.
+    """The index from its compact form, which the workflow hands over.
 
     Args:
         run_folder: `results/<run>`.
