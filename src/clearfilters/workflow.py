@@ -100,6 +100,7 @@ def module_files(*modules: str) -> list[str]:
     return sorted(os.path.relpath(path) for path in found)
 
 
+@cache
 def step_files(step: str, chosen: str | None = None) -> list[str]:
     """The module files of a step of STEP_MODULES.
 
