@@ -76,7 +76,7 @@ def _train(views: int, count: int, epochs: int) -> None:
     state, maps = _start(views, count)
     training = _slice(views).training
     for epoch in range(epochs):
-        train_epoch(state, maps, epoch, "std", training, None, 0)
+        train_epoch(state, maps, epoch, "std", training, 0)
     workload.wait(workload.device())
 
 

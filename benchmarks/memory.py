@@ -41,7 +41,7 @@ def _ours(batches: int, store: Path) -> None:
     state = initial_state(slice_, workload.network(), CPU)
     # All images stay resident; only the epoch is shorter.
     data = replace(data, labels=data.labels[: batches * workload.BATCH])
-    train_epoch(state, data, 0, "joint", slice_.training, slice_.gate, 0)
+    train_epoch(state, data, 0, "joint", slice_.training, 0)
     test = replace(
         test,
         images=test.images[: batches * workload.BATCH],

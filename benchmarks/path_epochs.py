@@ -18,7 +18,7 @@ def _epoch(path: Path, count: int) -> Callable[[], object]:
     scheme = "joint" if path == "joint" else "alternating"
     slice_ = workload.parameters(None if path == "std" else scheme)
     state, data = workload.our_training(None if path == "std" else scheme, count)
-    return lambda: train_epoch(state, data, 0, path, slice_.training, slice_.gate, 0)
+    return lambda: train_epoch(state, data, 0, path, slice_.training, 0)
 
 
 def run(repeats: int, batches: int) -> list[Row]:

@@ -24,7 +24,7 @@ def run(repeats: int, batches: int) -> Row:
 
     def ours() -> None:
         make_deterministic()
-        train_epoch(state, data, 0, "std", slice_.training, None, 0)
+        train_epoch(state, data, 0, "std", slice_.training, 0)
 
     def baseline() -> None:
         torch.use_deterministic_algorithms(False)

@@ -1,8 +1,10 @@
 """The class-specific gate against hand-made numbers, naive loops and finite differences."""
 
+import doctest
+import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,6 @@ from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
-from clearfilters.params.methods import GateParams
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,26 +40,12 @@ CROSS_ENTROPY = math.log(4 / 3)
 NORM = 2.75
 
 
-def method(objective: dict[str, Any], negative_weight: float = 0.0) -> GateParams:
-    """A gate experiment with some objective."""
-    return GateParams.model_validate(
-        {
-            "objective": objective,
-            "path": {
-                "scheme": "alternating", "period": 3, "gate_phases": [1], "warmup_epochs": 0,
-            },
-            "update": {"init": 0.5, "optimizer": "plain", "lr": 1.0},
-            "negative_weight": negative_weight,
-        }
-    )  # fmt: skip
-
-
-def cost_by_hand(objective: dict[str, Any], negative_weight: float = 0.0) -> float:
+def cost_by_hand(objective: gates.Lsg | gates.Csg, negative_weight: float = 0.0) -> float:
     """The function under test on the example above; the wrong row is row 1."""
     logits = gates.gated_logits(POOLED, GATE, LABEL, HEAD)
     wrong = torch.tensor([1])
-    params = method(objective, negative_weight)
-    return gates.gate_cost(logits, POOLED, GATE, LABEL, wrong, HEAD, params).item()
+    cost = gates.gate_cost(logits, POOLED, GATE, LABEL, wrong, HEAD, objective, negative_weight)
+    return cost.item()
 
 
 def test_gated_logits_by_hand() -> None:
@@ -72,7 +59,7 @@ def test_gated_logits_by_hand() -> None:
     [(0.5, 0.75), (0.9, 0.85), (0.6875, 0.0)],  # s = 2, 3.6 and 2.75 = ||G||_1
 )
 def test_lsg_cost_by_hand(s_density: float, sparsity: float) -> None:
-    objective = {"name": "lsg", "lambda": 0.3, "a": 0.02, "s_density": s_density}
+    objective = gates.Lsg(0.3, 0.02, s_density)
     assert cost_by_hand(objective) == pytest.approx(0.3 * (CROSS_ENTROPY + 0.02 * sparsity))
 
 
@@ -85,10 +72,8 @@ def test_lsg_cost_by_hand(s_density: float, sparsity: float) -> None:
         (0.9, "squared", 0.0),
     ],
 )
-def test_csg_cost_by_hand(g_density: float, psi: str, sparsity: float) -> None:
-    objective = {
-        "name": "csg", "lambda1": 0.3, "lambda2": 0.02, "g_density": g_density, "psi": psi,
-    }  # fmt: skip
+def test_csg_cost_by_hand(g_density: float, psi: Literal["l1", "squared"], sparsity: float) -> None:
+    objective = gates.Csg(0.3, 0.02, g_density, psi)
     assert cost_by_hand(objective) == pytest.approx(0.3 * CROSS_ENTROPY + 0.02 * sparsity)
 
 
@@ -97,7 +82,7 @@ def test_negative_rows_by_hand() -> None:
     expected = math.log(28)
     found = gates.negative_rows(POOLED, GATE, torch.tensor([1]), HEAD)
     assert found.item() == pytest.approx(expected)
-    objective = {"name": "lsg", "lambda": 0.3, "a": 0.0, "s_density": 0.5}
+    objective = gates.Lsg(0.3, 0.0, 0.5)
     assert cost_by_hand(objective, negative_weight=0.5) == pytest.approx(
         0.3 * (CROSS_ENTROPY + 0.5 * expected)
     )
@@ -159,26 +144,25 @@ def test_gating_the_maps_is_gating_the_pooled_features() -> None:
     torch.testing.assert_close(found, expected)
 
 
-OBJECTIVES: list[dict[str, Any]] = [
-    {"name": "lsg", "lambda": 0.3, "a": 0.05, "s_density": 0.4},
-    {"name": "lsg", "lambda": 0.3, "a": 0.05, "s_density": 0.9},
-    {"name": "csg", "lambda1": 0.3, "lambda2": 0.05, "g_density": 0.4, "psi": "l1"},
-    {"name": "csg", "lambda1": 0.3, "lambda2": 0.05, "g_density": 0.4, "psi": "squared"},
+OBJECTIVES = [
+    gates.Lsg(0.3, 0.05, 0.4),
+    gates.Lsg(0.3, 0.05, 0.9),
+    gates.Csg(0.3, 0.05, 0.4, "l1"),
+    gates.Csg(0.3, 0.05, 0.4, "squared"),
 ]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_gradient_of_the_gate_by_finite_differences(objective: dict[str, Any]) -> None:
+def test_gradient_of_the_gate_by_finite_differences(objective: gates.Lsg | gates.Csg) -> None:
     generator = torch.Generator().manual_seed(1)
     pooled = torch.rand(5, 4, generator=generator, dtype=torch.float64)
     gate = torch.rand(3, 4, generator=generator, dtype=torch.float64).requires_grad_()
     labels, wrong = torch.tensor([0, 1, 2, 2, 0]), torch.tensor([1, 2, 0, 1, 2])
     head = linear(torch.randn(3, 4, generator=generator).tolist(), [0.1, -0.2, 0.3])
-    params = method(objective, negative_weight=0.7)
 
     def cost(values: Tensor) -> Tensor:
         logits = gates.gated_logits(pooled, values, labels, head)
-        return gates.gate_cost(logits, pooled, values, labels, wrong, head, params)
+        return gates.gate_cost(logits, pooled, values, labels, wrong, head, objective, 0.7)
 
     (found,) = torch.autograd.grad(cost(gate), gate)
     step = 1e-6
@@ -313,3 +297,44 @@ def test_a_gate_that_dies_in_its_first_step_enters_the_solution_space() -> None:
     gate = torch.tensor([[-1.0, 0.2], [-0.5, 0.4]])
     gates.project_(gate, torch.tensor([[0.5, 0.5], [0.25, 0.5]]))
     assert torch.equal(gate, torch.tensor([[1.0, 0.5], [0.5, 1.0]]))
+
+
+def test_the_example_of_ones_own_loop_runs() -> None:
+    found = doctest.testmod(gates)
+    assert found.attempted > 10 and found.failed == 0
+
+
+def test_the_mathematics_knows_no_parameter_file() -> None:
+    source = inspect.getsource(gates)
+    assert "clearfilters.params" not in source and "pydantic" not in source
+
+
+def test_a_gate_in_ones_own_loop_becomes_sparse_and_classifies() -> None:
+    # Two channels a class: a gate can leave each class its own.
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    pooled = F.one_hot(labels, 3).repeat(1, 2) + 0.1 * torch.rand(60, 6, generator=generator)
+    torch.manual_seed(0)
+    head = nn.Linear(6, 3)
+    gate = gates.ClassSpecificGate(3, 6, gates.Lsg(lambda_=1.0, a=0.05, density=0.4))
+    theta = torch.optim.SGD(head.parameters(), lr=0.5)
+    moves_gate = torch.optim.SGD(gate.parameters(), lr=1.0)
+    start = gate.cost(pooled, labels, head)[0].item()
+    for _ in range(100):
+        cost, logits = gate.cost(pooled, labels, head)
+        theta.zero_grad()
+        moves_gate.zero_grad()
+        cost.backward()
+        theta.step()
+        gate.step(moves_gate)
+        assert gate.values.amax(dim=0).tolist() == [1.0] * 6 and gate.values.min() >= 0
+    assert (logits.argmax(dim=1) == labels).all() and cost.item() < start / 2
+    assert gates.l1_density(gate.values).item() == pytest.approx(0.4, abs=0.1)
+
+
+def test_a_fixed_gate_does_not_move() -> None:
+    fixed = gates.fixed_gate(2, 5, monopolized=2, shared=1)
+    gate = gates.ClassSpecificGate(2, 5, gates.Csg(1.0, 0.1, 0.5, "l1"), fixed=fixed)
+    cost, _ = gate.cost(torch.rand(3, 5), torch.tensor([0, 1, 0]), nn.Linear(5, 2))
+    cost.backward()
+    assert gate.values.grad is None and torch.equal(gate.values, fixed)

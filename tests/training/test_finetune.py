@@ -149,7 +149,7 @@ def test_each_path_has_its_own_optimizer(
     )
     state, data = start(parameters, digits_store)
     assert state.gate_path is not None
-    arguments = (parameters.training, parameters.gate, 0)
+    arguments = (parameters.training, 0)
 
     def moments(of: loop.PathOptimizer) -> list[Tensor]:
         key = "exp_avg" if optimizer == "adam" else "momentum_buffer"
@@ -181,7 +181,7 @@ def test_each_path_has_its_own_rate(
     state, data = start(parameters, digits_store)
     for epoch, factor in ((0, 1.0), (4, 0.1)):
         before = state.model.head.weight.detach().clone()
-        loop.train_epoch(state, data, epoch, path, parameters.training, parameters.gate, 0)
+        loop.train_epoch(state, data, epoch, path, parameters.training, 0)
         step = state.model.head.weight.detach() - before
         assert state.model.head.weight.grad is not None
         torch.testing.assert_close(step, -rate * factor * state.model.head.weight.grad)
@@ -360,7 +360,7 @@ def test_a_fixed_gate_stays(digits_store: Path, tuned: Build, gate_block: Block)
     parameters = tuned(gate=gate_block(fixed={"monopolized": 3, "shared": 2}))
     state, data = start(parameters, digits_store)
     assert state.gate is not None and state.gate_path is not None
-    before = state.gate.detach().clone()
-    loop.train_epoch(state, data, 0, "gate", parameters.training, parameters.gate, 0)
-    assert torch.equal(state.gate, before)
+    before = state.gate.values.detach().clone()
+    loop.train_epoch(state, data, 0, "gate", parameters.training, 0)
+    assert torch.equal(state.gate.values, before)
     assert np.isfinite(state.model.head.weight.detach().numpy()).all()

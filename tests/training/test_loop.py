@@ -44,7 +44,7 @@ def epoch(
     """Train one epoch of the training split."""
     training = parameters.training
     data = inputs.to_device(read_split(store, "train"), CPU, training)
-    return loop.train_epoch(state, data, number, path, training, parameters.gate, parameters.seed)
+    return loop.train_epoch(state, data, number, path, training, parameters.seed)
 
 
 def weights(state: loop.State) -> dict[str, torch.Tensor]:
@@ -60,7 +60,7 @@ def changed(before: dict[str, torch.Tensor], state: loop.State) -> set[str]:
 def the_gate(state: loop.State) -> torch.Tensor:
     """A copy of G."""
     assert state.gate is not None
-    return state.gate.detach().clone()
+    return state.gate.values.detach().clone()
 
 
 def test_std_epochs_leave_the_gate_alone(

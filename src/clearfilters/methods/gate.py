@@ -4,8 +4,26 @@ Notation: C classes, K filters in the last convolution, a = GAP(A) pooled featur
 y (N,), gate G in [0, 1]^(C x K) whose every column has maximum 1. The gate path multiplies the
 channels of the last convolution by the row G_y of the label. Since pooling is linear, gating the
 pooled features is the same as gating the maps, so everything here takes pooled features.
+
+In a training loop of one's own, `features` any network that ends in a convolution:
+
+    >>> import torch
+    >>> from clearfilters.methods.gate import ClassSpecificGate, Lsg
+    >>> features, head = torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8, 4)
+    >>> gate = ClassSpecificGate(4, 8, Lsg(lambda_=1.0, a=0.01, density=0.3))
+    >>> theta = torch.optim.SGD([*features.parameters(), *head.parameters()], lr=0.1)
+    >>> gate_optimizer = torch.optim.SGD(gate.parameters(), lr=1.0)
+    >>> images, labels = torch.rand(6, 3, 12, 12), torch.tensor([0, 1, 2, 3, 0, 1])
+    >>> pooled = features(images).relu().mean(dim=(2, 3))
+    >>> cost, logits = gate.cost(pooled, labels, head)
+    >>> cost.backward()
+    >>> theta.step()
+    >>> gate.step(gate_optimizer)
+    >>> gate.values.amax(dim=0).tolist() == [1.0] * 8
+    True
 """
 
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -13,7 +31,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.methods import GateParams, LsgParams
 
 Path = Literal["std", "gate", "joint"]
 
@@ -67,12 +84,42 @@ def negative_rows(pooled: Tensor, gate: Tensor, wrong: Tensor, head: nn.Linear) 
     return (logits.logsumexp(dim=1) - others.logsumexp(dim=1)).mean()
 
 
-def wrong_classes(labels: Tensor, num_classes: int, generator: torch.Generator) -> Tensor:
+def wrong_classes(
+    labels: Tensor, num_classes: int, generator: torch.Generator | None = None
+) -> Tensor:
     """For each label a class drawn uniformly from the others, (N,)."""
-    shift = torch.randint(
-        1, num_classes, labels.shape, generator=generator, device=generator.device
-    )
+    device = labels.device if generator is None else generator.device
+    shift = torch.randint(1, num_classes, labels.shape, generator=generator, device=device)
     return (labels + shift.to(labels.device)) % num_classes
+
+
+@dataclass(frozen=True)
+class Lsg:
+    """lambda (CE + a | ||G||_1 - s |), LSG Eq. 2; s = density C K, density in [1/C, 1]."""
+
+    lambda_: float
+    a: float
+    density: float
+
+    def cost(self, classification: Tensor, gate: Tensor) -> Tensor:
+        """The objective of a classification cost (scalar, nats) and a gate (C, K)."""
+        target = self.density * gate.numel()
+        return self.lambda_ * (classification + self.a * lsg_sparsity(gate, target))
+
+
+@dataclass(frozen=True)
+class Csg:
+    """lambda1 CE + lambda2 psi(ReLU(||G||_1 - g)), CSG section 3.2; g = density C K."""
+
+    lambda1: float
+    lambda2: float
+    density: float
+    psi: Literal["l1", "squared"]
+
+    def cost(self, classification: Tensor, gate: Tensor) -> Tensor:
+        """The objective of a classification cost (scalar, nats) and a gate (C, K)."""
+        sparsity = csg_sparsity(gate, self.density * gate.numel(), self.psi)
+        return self.lambda1 * classification + self.lambda2 * sparsity
 
 
 def gate_cost(
@@ -82,7 +129,8 @@ def gate_cost(
     labels: Tensor,
     wrong: Tensor,
     head: nn.Linear,
-    method: GateParams,
+    objective: Lsg | Csg,
+    negative_weight: float = 0.0,
 ) -> Tensor:
     """The cost of a gate epoch: LSG Algorithm 1, line 5, or CSG's terms in lambda1 and lambda2.
 
@@ -93,20 +141,13 @@ def gate_cost(
         labels: y, (N,).
         wrong: for each sample a class other than its label, (N,); used by the negatives only.
         head: W (C, K) and b (C,).
-        method: objective and weights; s and g are given as densities, s = s_density C K.
+        objective: weights, and the density that the gate is drawn to.
+        negative_weight: of `negative_rows`, at least 0; the papers have 0.
     """
     classification = F.cross_entropy(logits, labels)
-    if method.negative_weight > 0:
-        classification = classification + method.negative_weight * negative_rows(
-            pooled, gate, wrong, head
-        )
-    objective = method.objective
-    if isinstance(objective, LsgParams):
-        target = objective.s_density * gate.numel()
-        return objective.lambda_ * (classification + objective.a * lsg_sparsity(gate, target))
-    bound = objective.g_density * gate.numel()
-    sparsity = csg_sparsity(gate, bound, objective.psi)
-    return objective.lambda1 * classification + objective.lambda2 * sparsity
+    if negative_weight > 0:
+        classification = classification + negative_weight * negative_rows(pooled, gate, wrong, head)
+    return objective.cost(classification, gate)
 
 
 @torch.no_grad()
@@ -155,6 +196,71 @@ def fixed_gate(num_classes: int, num_filters: int, monopolized: int, shared: int
         )
     one_hot = torch.eye(num_classes).repeat_interleave(monopolized, dim=1)
     return torch.cat([one_hot, torch.ones(num_classes, shared)], dim=1)
+
+
+class ClassSpecificGate(nn.Module):
+    """G (C, K) with its objective: what LSG and CSG add to a network.
+
+    In epochs of the gate path (`path_of_epoch`) minimise `cost` and move the gate with `step`; in
+    the others train the network as usual. The gate is used in training only.
+
+    Attributes:
+        values: G, (C, K) in [0, 1].
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        num_filters: int,
+        objective: Lsg | Csg,
+        *,
+        init: float = 0.5,
+        negative_weight: float = 0.0,
+        fixed: Tensor | None = None,
+    ) -> None:
+        """A gate before its first step.
+
+        Args:
+            num_classes: C.
+            num_filters: K, channels of the last convolution.
+            objective: what the gate path minimises.
+            init: the value of every element at first, in (0, 1].
+            negative_weight: of `negative_rows`; the papers have 0.
+            fixed: a gate (C, K) that does not move, from `fixed_gate`.
+        """
+        super().__init__()
+        values = torch.full((num_classes, num_filters), init) if fixed is None else fixed
+        self.values = nn.Parameter(values, requires_grad=fixed is None)
+        self.objective = objective
+        self.negative_weight = negative_weight
+
+    def cost(
+        self,
+        pooled: Tensor,
+        labels: Tensor,
+        head: nn.Linear,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Cost (scalar) and logits (N, C) of the gate path.
+
+        Args:
+            pooled: a, (N, K).
+            labels: y, (N,), in [0, C).
+            head: W (C, K) and b (C,).
+            generator: draws the wrong classes of the negatives.
+        """
+        wrong = wrong_classes(labels, len(self.values), generator)
+        logits = gated_logits(pooled, self.values, labels, head)
+        cost = gate_cost(
+            logits, pooled, self.values, labels, wrong, head, self.objective, self.negative_weight
+        )
+        return cost, logits
+
+    def step(self, optimizer: torch.optim.Optimizer) -> None:
+        """A step of the optimizer of `values`, back into the solution space (`project_`)."""
+        previous = self.values.detach().clone()
+        optimizer.step()
+        project_(self.values, previous)
 
 
 def path_of_epoch(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -57,7 +57,7 @@ class State:
     model: Classifier
     feature_maps: Callable[[Tensor], Tensor]
     std_path: PathOptimizer
-    gate: nn.Parameter | None
+    gate: gates.ClassSpecificGate | None
     gate_optimizer: torch.optim.Optimizer | None
     gate_path: PathOptimizer | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -104,19 +104,30 @@ def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.de
     gate_path = None
     if parameters.finetune is not None:
         gate_path = theta_optimizer(model, training, parameters.finetune.gate_path_lr)
-    num_classes, num_filters = model.head.weight.shape
-    if method.fixed is not None:
-        values = gates.fixed_gate(
-            num_classes, num_filters, method.fixed.monopolized, method.fixed.shared
-        )
-        gate = nn.Parameter(values.to(device), requires_grad=False)
+    gate = build_gate(method, *model.head.weight.shape).to(device)
+    if method.update is None:
         return State(model, maps, std_path, gate, None, gate_path)
-    update = method.update
-    assert update is not None
-    gate = nn.Parameter(torch.full((num_classes, num_filters), update.init, device=device))
-    make_optimizer = torch.optim.SGD if update.optimizer == "plain" else torch.optim.Adam
-    gate_optimizer = make_optimizer([gate], lr=update.lr)
+    make_optimizer = torch.optim.SGD if method.update.optimizer == "plain" else torch.optim.Adam
+    gate_optimizer = make_optimizer(gate.parameters(), lr=method.update.lr)
     return State(model, maps, std_path, gate, gate_optimizer, gate_path)
+
+
+def build_gate(method: GateParams, num_classes: int, num_filters: int) -> gates.ClassSpecificGate:
+    """The gate of an experiment before its first step, for C classes and K filters."""
+    match method.objective:
+        case LsgParams(lambda_=lambda_, a=a, s_density=density):
+            objective: gates.Lsg | gates.Csg = gates.Lsg(lambda_, a, density)
+        case CsgParams(lambda1=lambda1, lambda2=lambda2, g_density=density, psi=psi):
+            objective = gates.Csg(lambda1, lambda2, density, psi)
+    if method.fixed is None:
+        assert method.update is not None
+        options: dict[str, Any] = {"init": method.update.init}
+    else:
+        counts = (method.fixed.monopolized, method.fixed.shared)
+        options = {"fixed": gates.fixed_gate(num_classes, num_filters, *counts)}
+    return gates.ClassSpecificGate(
+        num_classes, num_filters, objective, negative_weight=method.negative_weight, **options
+    )
 
 
 def batch_cost(
@@ -124,7 +135,6 @@ def batch_cost(
     pooled: Tensor,
     labels: Tensor,
     path: gates.Path,
-    method: GateParams | None,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """The cost of a batch and the logits (N, C) of the path it trains (joint: the STD path)."""
@@ -132,10 +142,8 @@ def batch_cost(
     if path == "std":
         logits = head(pooled)
         return F.cross_entropy(logits, labels), logits
-    assert state.gate is not None and method is not None
-    wrong = gates.wrong_classes(labels, len(state.gate), generator)
-    logits = gates.gated_logits(pooled, state.gate, labels, head)
-    cost = gates.gate_cost(logits, pooled, state.gate, labels, wrong, head, method)
+    assert state.gate is not None
+    cost, logits = state.gate.cost(pooled, labels, head, generator)
     if path == "joint":
         logits = head(pooled)
         cost = cost + F.cross_entropy(logits, labels)
@@ -148,7 +156,6 @@ def train_epoch(
     epoch: int,
     path: gates.Path,
     training: TrainingParams,
-    method: GateParams | None,
     seed: int,
 ) -> tuple[float, float]:
     """Train one epoch in place.
@@ -173,7 +180,7 @@ def train_epoch(
         with autocast(device, training.precision):
             maps = state.feature_maps(inputs)
         pooled = maps.mean(dim=(2, 3), dtype=torch.float32)
-        cost, logits = batch_cost(state, pooled, labels, path, method, draws)
+        cost, logits = batch_cost(state, pooled, labels, path, draws)
         theta.optimizer.zero_grad()
         if state.gate_optimizer is not None:
             state.gate_optimizer.zero_grad()
@@ -181,9 +188,7 @@ def train_epoch(
         theta.optimizer.step()
         if moves_gate:
             assert state.gate is not None and state.gate_optimizer is not None
-            previous = state.gate.detach().clone()
-            state.gate_optimizer.step()
-            gates.project_(state.gate, previous)
+            state.gate.step(state.gate_optimizer)
         total += cost.detach() * len(chosen)
         correct += (logits.argmax(dim=1) == labels).sum()
     return float(total) / len(order), float(correct) / len(order)
@@ -270,10 +275,11 @@ def train(
     epochs = tqdm(range(finished, training.epochs), disable=None, unit="epoch")
     for epoch in epochs:
         path = path_of(epoch, method)
-        loss, accuracy = train_epoch(state, data, epoch, path, training, method, parameters.seed)
+        loss, accuracy = train_epoch(state, data, epoch, path, training, parameters.seed)
         check_finite(loss, epoch, path, parameters)
         is_last = epoch + 1 == training.epochs
         evaluated = is_last or (epoch + 1) % training.evaluate_every == 0
+        gate = None if state.gate is None else state.gate.values.detach()
         row = {
             "epoch": epoch,
             "path": path,
@@ -282,13 +288,14 @@ def train(
             "train_loss": loss,
             "train_accuracy": accuracy,
             "test_accuracy": evaluate(state.model, test, training.precision) if evaluated else None,
-            "density": None if state.gate is None else float(gates.l1_density(state.gate.detach())),
+            "density": None if gate is None else float(gates.l1_density(gate)),
         }
         state.history.append(row)
         report(epochs, row)
         save_resume_state(resume, snapshot(state, hash_))
+    values = None if state.gate is None else state.gate.values
     save_checkpoint(
-        out, model, state.gate, state.history, parameters, store, device, pretrained=pretrained
+        out, model, values, state.history, parameters, store, device, pretrained=pretrained
     )
     resume.unlink(missing_ok=True)
 
@@ -344,7 +351,7 @@ def snapshot(state: State, hash_: str) -> dict[str, Any]:
         "model": state.model.state_dict(),
         "optimizer": state.std_path.optimizer.state_dict(),
         "gate_path": None if state.gate_path is None else state.gate_path.optimizer.state_dict(),
-        "gate": None if state.gate is None else state.gate.detach(),
+        "gate": None if state.gate is None else state.gate.values.detach(),
         "gate_optimizer": None
         if state.gate_optimizer is None
         else state.gate_optimizer.state_dict(),
@@ -361,7 +368,7 @@ def restore(state: State, saved: dict[str, Any] | None) -> int:
     if state.gate_path is not None:
         state.gate_path.optimizer.load_state_dict(saved["gate_path"])
     if state.gate is not None:
-        state.gate.data.copy_(saved["gate"])
+        state.gate.values.data.copy_(saved["gate"])
     if state.gate_optimizer is not None:
         state.gate_optimizer.load_state_dict(saved["gate_optimizer"])
     state.history = saved["history"]
