@@ -5,16 +5,22 @@ SHELL := /bin/bash
 
 VENV := .venv
 STAMP := $(VENV)/.installed
-BIN := $(CURDIR)/$(VENV)/bin
+# Relative, for a folder whose path has a space.
+BIN := $(VENV)/bin
 # How results become tables; nothing that needs data or checkpoints.
 REPORTING := table figure claims page
 # A preset laid over params.yaml: make all PRESET=workflow/presets/cifar10.yaml
 PRESET :=
-SNAKEMAKE := $(BIN)/snakemake --cores all
+# Goes on after a run that was killed.
+SNAKEMAKE := $(BIN)/python workflow/alone.py $(BIN)/snakemake --cores all
 # Last on the line: it takes every word that follows for another file.
 OVERLAY := $(if $(PRESET),--configfile $(PRESET))
 
-export PATH := $(BIN):$(PATH)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# DVC as it is set up here works in a git repository only; a downloaded ZIP is none.
+NEEDS_GIT := git rev-parse --git-dir >/dev/null 2>&1 || { \
+  echo "DVC needs a git repository, and this folder is in none: run git init, then this again." >&2; exit 1; }
 
 .PHONY: all env test lint bench tables commit repro clean
 
@@ -64,6 +70,7 @@ tables: env
 
 # After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
 commit: env
+	@$(NEEDS_GIT)
 	$(SNAKEMAKE) all
 	$(BIN)/dvc commit --force --quiet
 	$(BIN)/dvc status
@@ -71,6 +78,7 @@ commit: env
 # `dvc repro` without its cache of earlier runs, which would restore a stage's files unseen by Snakemake
 # when a parameter is changed back.
 repro: env
+	@$(NEEDS_GIT)
 	$(BIN)/dvc repro --no-run-cache
 
 # What can be made again from params.yaml and the raw data: the quick run, and the tools' caches.

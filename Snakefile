@@ -6,6 +6,10 @@ from pathlib import Path
 
 from snakemake.utils import min_version, update_config
 
+# The code beside this file, not that of another checkout in whose environment Snakemake may run.
+SOURCE = str(Path(workflow.basedir, "src"))
+sys.path.insert(0, SOURCE)
+
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
 from clearfilters.params.sources import check_parameter_file, typed
@@ -15,6 +19,7 @@ from clearfilters.workflow import (
     CHECKPOINT_FILES,
     FEATURE_FILES,
     Plan,
+    TABLE_KINDS,
     figure_analyses,
     gpus,
     step_files,
@@ -35,8 +40,11 @@ try:
 except ClearfiltersError as error:
     sys.exit(f"{error}")
 
-# Jobs run the `clearfilters` that is installed beside this Python, active environment or not.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]))
+# So do the jobs, by the `clearfilters` command beside this Python, active environment or not.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]),
+    PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")])),
+)
 
 
 wildcard_constraints:
@@ -48,7 +56,7 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        f"{plan.results}/report.html",
+        plan.promised_files(),
 
 
 include: "workflow/rules/data.smk"

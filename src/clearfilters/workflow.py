@@ -20,7 +20,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import annotations_of
 from clearfilters.params.jobs import TRADEOFF, Job, data_params, jobs
 from clearfilters.params.loading import load_params
-from clearfilters.params.measurements import GATE_ANALYSES
+from clearfilters.params.measurements import ANALYSES, GATE_ANALYSES
 from clearfilters.params.slices import (
     adversarial_slice,
     analyses_of,
@@ -45,6 +45,7 @@ STORE_FILES = (
 )
 CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
 FEATURE_FILES = (*FEATURE_ARRAYS, "meta.json")
+TABLE_KINDS = ("csv", "md")
 # Samples, and what made them.
 ADVERSARIAL_KINDS = ("npz", "json")
 # What a module may read besides other modules.
@@ -207,6 +208,24 @@ class Plan:
             for analysis in analyses_of(self.params, job)
         ]
         return [figure for figure in FIGURES if not not_run(figure, entries)]
+
+    def promised_files(self) -> list[str]:
+        """What a user is promised of the run: stores, trained networks, measurements, report.
+
+        Where the run is recorded only, what is made of the measurements.
+        """
+        report = [
+            *(f"{self.results}/tables/{id_}.{kind}" for id_ in self.tables for kind in TABLE_KINDS),
+            *(f"{self.results}/figures/{id_}.png" for id_ in self.figures),
+            *self.contact_sheet,
+            f"{self.results}/claims.csv",
+            f"{self.results}/report.html",
+        ]
+        if self.is_recorded():
+            return report
+        stores = [file for dataset in self.datasets for file in self.store_files(dataset)]
+        measurements = self.metric_files(DATA, *ANALYSES)
+        return [*stores, *self.checkpoint_files(), *measurements, *report]
 
     @property
     def datasets(self) -> list[str]:

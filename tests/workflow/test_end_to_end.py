@@ -53,6 +53,7 @@ def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[...,
 
     project.commit()
     agree(project)
+    a_deleted_file_is_made_again(project)
     first_metrics = project.contents("results/quick/metrics/**/*.json")
     first_tables = project.contents("results/quick/tables/*")
     first_weights = project.contents("results/quick/checkpoints/**/model.safetensors")
@@ -90,6 +91,23 @@ def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[...,
     assert project.contents("results/quick/tables/*") == first_tables
 
     recorded_measurements_are_enough(project, copy_project)
+
+
+def a_deleted_file_is_made_again(project: Project) -> None:
+    """`all` notices the loss of anything that it promises."""
+    results = "results/quick"
+    for file, rule in (
+        ("data/processed/quick/animals-cub/test/images.npy", "store_animals-cub"),
+        (f"{results}/checkpoints/resnet20-std/seed0/history.csv", "trained_model"),
+        (f"{results}/metrics/mis/resnet20-std/seed0.json", "measurement"),
+        (f"{results}/tables/lsg_table1.md", "table"),
+        (f"{results}/figures/lsg_figure4.png", "figure"),
+        (f"{results}/claims.csv", "claims"),
+    ):
+        kept, hidden = project.folder / file, project.folder / "hidden"
+        kept.rename(hidden)
+        assert rule in project.pending(), file
+        hidden.rename(kept)
 
 
 def recorded_measurements_are_enough(

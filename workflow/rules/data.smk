@@ -27,7 +27,7 @@ for dataset in plan.datasets:
             mem_mb=4000,
             # Where the raw files lie shapes no result, so it is no parameter: Snakemake would
             # prepare the data again, and with it train every network, when only the place changed.
-            raw=plan.params.raw.root,
+            raw=os.path.expanduser(plan.params.raw.root),
             download="--download" if plan.params.raw.download else "",
         params:
             slice=plan.data_slice(dataset),

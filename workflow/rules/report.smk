@@ -4,7 +4,7 @@
 
 rule tables:
     input:
-        expand(f"{plan.results}/tables/{{id}}.{{kind}}", id=plan.tables, kind=["csv", "md"]),
+        expand(f"{plan.results}/tables/{{id}}.{{kind}}", id=plan.tables, kind=TABLE_KINDS),
 
 
 rule figures:

@@ -33,7 +33,7 @@ rule trained_model:
         mem_mb=2000,
         gpu=gpus(),
         # Where pretrained weights lie; shapes no result, as in data.smk.
-        raw=plan.params.raw.root,
+        raw=os.path.expanduser(plan.params.raw.root),
     params:
         slice=lambda wildcards: plan.training_slice(wildcards.experiment, wildcards.seed),
         data=lambda wildcards, input: Path(input.store[0]).parent,
