@@ -11,11 +11,20 @@ import torch
 from PIL import Image
 from scipy.ndimage import zoom
 
+from clearfilters.data.imagefolder import centre_crop
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.predict import Prediction, network_input, overlay, predict_image, read_image, run
+from clearfilters.predict import (
+    Prediction,
+    network_input,
+    overlay,
+    predict_image,
+    prepared,
+    read_image,
+    run,
+)
 from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
 
 CLASSES = [f"class {index}" for index in range(10)]
@@ -125,6 +134,26 @@ def test_an_image_of_the_network_s_size_is_taken_as_it_is(tmp_path: Path) -> Non
     assert taken.shape == (1, 3, 32, 32)
     expected = pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255
     np.testing.assert_array_equal(taken.numpy(), expected)
+
+
+def test_a_network_of_whole_images_sees_them_as_its_data_set_does() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    data = {"format": "imagefolder", "resize": 20, "image_size": 16}
+    found = prepared(image, {"parameters": {"data": data}})
+    np.testing.assert_array_equal(np.asarray(found), centre_crop(pixels, 20, 16))
+    # Nothing is left to resize, and the map lies over what the network saw.
+    np.testing.assert_array_equal(
+        network_input(found, 16)[0].permute(1, 2, 0).mul(255).round().numpy(), np.asarray(found)
+    )
+    assert prepared(image, {"parameters": {"data": {"format": "digits"}}}) is image
+
+
+def test_a_broken_exif_block_is_passed_over(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 9, 3), dtype=np.uint8)
+    path = tmp_path / "broken.png"
+    Image.fromarray(pixels).save(path, exif=b"Exif\x00\x00nonsense")
+    np.testing.assert_array_equal(np.asarray(read_image(path)), pixels)
 
 
 def test_overlay_keeps_the_size_and_marks_the_peak() -> None:

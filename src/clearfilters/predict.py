@@ -1,19 +1,22 @@
 """What a trained network answers for a picture, and which filters and pixels it answers from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.raw_files import eight_bits
+from clearfilters.data.imagefolder import centre_crop
+from clearfilters.data.raw_files import eight_bits, upright
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.training.checkpoint import load_checkpoint
@@ -67,7 +70,7 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as opened:
-            return ImageOps.exif_transpose(eight_bits(opened)).convert("RGB")
+            return upright(eight_bits(opened)).convert("RGB")
     except FileNotFoundError:
         raise ClearfiltersError(f"{path}: no such file; name an image file") from None
     except Exception as error:  # each image format fails in its own way
@@ -75,6 +78,20 @@ def read_image(path: Path) -> Image.Image:
             f"{path}: cannot be read as an image ({error}); expected a whole PNG, JPEG or other "
             "file that Pillow reads"
         ) from None
+
+
+def prepared(image: Image.Image, meta: Mapping[str, Any]) -> Image.Image:
+    """The part of an image that the network's data set would show of it.
+
+    Args:
+        image: RGB.
+        meta: of the checkpoint. A data set of whole images (`imagefolder`) was resized and cropped;
+            others hold objects, and the image given is taken for one.
+    """
+    data = meta["parameters"]["data"]
+    if data["format"] != "imagefolder":
+        return image
+    return Image.fromarray(centre_crop(np.asarray(image), data["resize"], data["image_size"]))
 
 
 def network_input(image: Image.Image, size: int) -> Tensor:
@@ -216,7 +233,7 @@ def run(
     pictures = picture_paths(images, out)
     model, gate, meta = load_checkpoint(checkpoint)
     for path, picture in zip(images, pictures, strict=True):
-        image = read_image(path)
+        image = prepared(read_image(path), meta)
         prediction = predict_image(
             image,
             model,

@@ -85,6 +85,19 @@ def test_a_batch_written_by_python_2(tmp_path: Path) -> None:
     assert split.images.shape == (1, 32, 32, 3) and (split.images == 5).all()
 
 
+@pytest.mark.parametrize("as_labels", [np.array, list], ids=["array", "scalars"])
+def test_a_batch_saved_again_by_python_3(tmp_path: Path, as_labels: Any) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    content = {
+        "data": images.transpose(0, 3, 1, 2).reshape(4, -1),
+        "labels": as_labels(np.array([3, 1, 0, 9])),
+    }
+    (tmp_path / "batch").write_bytes(pickle.dumps(content))
+    found = cifar.read_batch(tmp_path / "batch")
+    np.testing.assert_array_equal(found.images, images)
+    assert found.labels.tolist() == [3, 1, 0, 9] and found.labels.dtype == np.int64
+
+
 def test_the_store_holds_all_batches_in_order(raw: Path, tmp_path: Path) -> None:
     prepare(DATA, raw, tmp_path / "store", download=False)
     meta = read_meta(tmp_path / "store")

@@ -1,5 +1,6 @@
 """Class folders, against torchvision's ImageFolder and transforms."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,68 @@ def test_no_class_folders(raw: Path, tmp_path: Path) -> None:
 def test_a_crop_larger_than_the_image_is_refused() -> None:
     with pytest.raises(ValueError, match="resize 9 must be at least image_size 10"):
         ImageFolderParams.model_validate({**DATA.model_dump(), "resize": 9})
+
+
+def test_what_systems_and_editors_leave_is_no_data(raw: Path, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        folder = raw / "pictures" / split
+        for name in (".ipynb_checkpoints/x.png", "a/.hidden/x.png", "a/._x.png", "__MACOSX/x.png"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(b"no image")
+        (folder / "a/Thumbs.db").write_bytes(b"no image")
+        (folder / ".DS_Store").write_bytes(b"no image")
+    prepare(DATA, raw, tmp_path / "store", download=False)
+    meta = read_meta(tmp_path / "store")
+    assert meta.classes == ["a", "b", "c"] and meta.counts == {"train": 6, "test": 6}
+
+
+@pytest.mark.parametrize("name", ["ILSVRC2012", "my pictures", "some_set", "sets/one"])
+def test_a_folder_may_have_any_name_below_the_raw_data(
+    raw: Path, tmp_path: Path, name: str
+) -> None:
+    (raw / name).parent.mkdir(exist_ok=True)
+    (raw / "pictures").rename(raw / name)
+    data = ImageFolderParams.model_validate({**DATA.model_dump(), "folder": name})
+    prepare(data, raw, tmp_path / "store", download=False)
+    assert read_meta(tmp_path / "store").counts == {"train": 6, "test": 6}
+
+
+@pytest.mark.parametrize("name", ["/pictures", "../pictures", "a/../../b"])
+def test_a_folder_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"below raw\.root"):
+        ImageFolderParams.model_validate({**DATA.model_dump(), "folder": name})
+
+
+@pytest.mark.parametrize("name", [b"a/\xff.png", b"\xff/x.png"])
+def test_a_name_that_is_not_utf_8(raw: Path, tmp_path: Path, name: bytes) -> None:
+    path = os.path.join(os.fsencode(raw / "pictures/train"), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as stream:
+        stream.write(b"x")
+    with pytest.raises(ClearfiltersError, match=r"udcff.* not UTF-8; rename"):
+        prepare(DATA, raw, tmp_path / "store", download=False)
+
+
+def test_an_image_over_the_pixel_limit(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ClearfiltersError, match=r"train/.* pixels.*scale the image down"):
+        prepare(DATA, raw, tmp_path / "store", download=False)
+
+
+def test_photographs_are_turned_upright(raw: Path, tmp_path: Path) -> None:
+    # As predict turns them. A wrong block changes nothing.
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:, 15:] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned clockwise: the right half comes to the bottom
+    image = Image.fromarray(pixels)
+    image.save(raw / "pictures/val/a/x.JPEG", exif=turned, quality=95)
+    image.save(raw / "pictures/val/c/z.png", exif=b"Exif\x00\x00nonsense")
+    prepare(DATA, raw, tmp_path / "store", download=False)
+    test = read_split(tmp_path / "store", "test")
+    photograph = next(test.images[row] for row in np.flatnonzero(test.labels == 0)[1:])
+    assert photograph[:3].max() < 60 and photograph[-3:].min() > 200
+    plain = test.images[np.flatnonzero(test.labels == 2)[1]]
+    assert plain[:, :3].max() < 60 and plain[:, -3:].min() > 200

@@ -35,6 +35,8 @@ ALLOWED_GLOBALS = {
     ("numpy._core.multiarray", "_reconstruct"),
     ("numpy.core.numeric", "_frombuffer"),
     ("numpy._core.numeric", "_frombuffer"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
     ("_codecs", "encode"),
 }
 
@@ -69,8 +71,10 @@ def read_batch(path: Path) -> Split:
         ) from None
     try:
         batch = RestrictedUnpickler(io.BytesIO(content), encoding="bytes").load()
-        data = np.asarray(batch[b"data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
-        labels = np.asarray(batch[b"labels"], dtype=np.int64)
+        # The published batches were written by Python 2; saved again by Python 3, keys are text.
+        named = {key.decode() if isinstance(key, bytes) else key: batch[key] for key in batch}
+        data = np.asarray(named["data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
+        labels = np.asarray(named["labels"], dtype=np.int64)
     except Exception as error:  # a broken pickle may raise anything
         raise ClearfiltersError(
             f"{path}: not a CIFAR-10 batch ({type(error).__name__}: {error}); expected the file "

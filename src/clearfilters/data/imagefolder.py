@@ -18,24 +18,49 @@ FOLDERS = {"train": "train", "test": "val"}
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
+def _is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a system or editor put it there, as `.ipynb_checkpoints`, `._a.png`, `__MACOSX`."""
+    parts = path.relative_to(folder).parts
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ClearfiltersError(
+            f"{str(path)!r}: the name is not UTF-8; rename the file or folder"
+        ) from None
+
+
 def list_images(folder: Path) -> tuple[list[str], list[tuple[str, int]]]:
     """The classes (folders) in alphabetical order, and each image's name below `folder` and label.
 
+    Hidden files and folders are left out.
+
     Raises:
-        ClearfiltersError: if the folder is missing, has no classes, or a class has no image.
+        ClearfiltersError: if the folder is missing, has no classes, a class has no image, or a name
+            is not UTF-8.
     """
     if not folder.is_dir():
         raise ClearfiltersError(
             f"{folder}: no such folder; expected one folder per class in it (docs/data.md)"
         )
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    folders = [path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path, folder)]
+    for path in folders:
+        _check_name(path)
+    classes = sorted(path.name for path in folders)
     if not classes:
         raise ClearfiltersError(f"{folder}: no folders in it; expected one per class")
     samples = []
     for label, name in enumerate(classes):
         paths = sorted(
-            path for path in (folder / name).rglob("*") if path.suffix.lower() in SUFFIXES
+            path
+            for path in (folder / name).rglob("*")
+            if path.suffix.lower() in SUFFIXES and not _is_hidden(path, folder)
         )
+        for path in paths:
+            _check_name(path)
         if not paths:
             raise ClearfiltersError(
                 f"{folder / name}: no images in it; expected files that end in "
@@ -93,7 +118,8 @@ def read_raw(data: ImageFolderParams, raw: Path, out: Path, *, download: bool) -
                 shape=(len(samples), data.image_size, data.image_size, 3),
             )
             for row, (name, _) in enumerate(samples):
-                images[row] = centre_crop(files.read_image(name), data.resize, data.image_size)
+                image = files.read_image(name, turn=True)
+                images[row] = centre_crop(image, data.resize, data.image_size)
             images.flush()
             sha256[f"{data.folder}/{folder}"] = files.sha256()
     splits = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageOps
 
 from clearfilters.errors import ClearfiltersError
 
@@ -20,6 +20,14 @@ def eight_bits(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         raise ValueError(f"mode {image.mode}, not 8 bits per channel; convert it first")
     return image
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its EXIF orientation says; as it stands where that cannot be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged EXIF block may raise anything, and says nothing of the pixels
+        return image
 
 
 class RawFiles:
@@ -45,8 +53,13 @@ class RawFiles:
         self._read[name] = hashlib.sha256(content).hexdigest()
         return content
 
-    def read_image(self, name: str) -> npt.NDArray[np.uint8]:
+    def read_image(self, name: str, *, turn: bool = False) -> npt.NDArray[np.uint8]:
         """The image in the file `name` as RGB, uint8 (H, W, 3).
+
+        Args:
+            name: relative to the folder.
+            turn: apply the EXIF orientation. Not where annotations give positions: they count in
+                the pixels as stored.
 
         Raises:
             ClearfiltersError: if it cannot be read, is truncated, is no image, or has more than 8
@@ -55,7 +68,12 @@ class RawFiles:
         content = self.read(name)
         try:
             with Image.open(io.BytesIO(content)) as image:
-                return np.array(eight_bits(image).convert("RGB"))
+                whole = eight_bits(image)
+                return np.array((upright(whole) if turn else whole).convert("RGB"))
+        except Image.DecompressionBombError as error:
+            raise ClearfiltersError(
+                f"{self.folder / name}: {error}; scale the image down, or remove it"
+            ) from None
         except Exception as error:  # a damaged image may raise anything
             raise ClearfiltersError(
                 f"{self.folder / name}: cannot be decoded ({error}); expected a whole image; fetch "

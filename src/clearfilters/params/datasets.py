@@ -118,6 +118,15 @@ class AnimalsParams(ObjectCropParams, RenderingParams):
     images_per_class: Count
 
 
+def _below_root(folder: str) -> str:
+    if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
+        raise ValueError(f"`{folder}` must lie below raw.root: a relative path without `..`")
+    return folder
+
+
+RawFolder = Annotated[str, AfterValidator(_below_root)]
+
+
 class ImageFolderParams(Strict):
     """`<folder>/{train,val}/<class>/<image>`, as ImageNet is kept; `folder` lies below raw.root.
 
@@ -126,7 +135,7 @@ class ImageFolderParams(Strict):
 
     format: Literal["imagefolder"]
     note: str
-    folder: Name
+    folder: RawFolder
     image_size: Count
     resize: Count
 
@@ -146,15 +155,6 @@ class BoxCropParams(Strict):
     note: str
     image_size: Count
     min_area: NonNegative
-
-
-def _below_root(folder: str) -> str:
-    if PurePosixPath(folder).is_absolute() or ".." in PurePosixPath(folder).parts:
-        raise ValueError(f"`{folder}` must lie below raw.root: a relative path without `..`")
-    return folder
-
-
-RawFolder = Annotated[str, AfterValidator(_below_root)]
 
 
 class CubBackgroundParams(Strict):

@@ -39,7 +39,7 @@ class Drawing:
 
 
 def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:
-    """A figure of the common width.
+    """A figure of the common width, whose texts are shown as they are: `$` starts no formula.
 
     Args:
         height: inches.
@@ -50,8 +50,11 @@ def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[
     Returns:
         The figure and its axes, (rows, columns).
     """
+    import matplotlib
     from matplotlib.figure import Figure
 
+    # Labels and names of classes are the user's.
+    matplotlib.rcParams["text.parse_math"] = False
     figure = Figure(figsize=(WIDTH, height), dpi=RESOLUTION, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
