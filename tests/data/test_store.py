@@ -97,6 +97,21 @@ def test_many_images_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert peaks[True] < eight_bytes_a_pixel / 2 < peaks[False]
 
 
+@pytest.mark.parametrize("counted_above", [0, 2**30])
+@pytest.mark.parametrize("value", [0, 37, 255])
+def test_a_channel_of_one_value_is_divided_by_1(
+    monkeypatch: pytest.MonkeyPatch, value: int, counted_above: int
+) -> None:
+    monkeypatch.setattr(store, "COUNTED_ABOVE", counted_above)
+    images = random_split(300).images.copy()
+    images[..., 1] = value
+    mean, std = channel_statistics(images)
+    assert std[1] == 1 and 0 < std[0] < 1 and mean[1] == pytest.approx(value / 255)
+    # One pixel that differs is a deviation.
+    images[0, 0, 0, 1] = abs(value - 1)
+    assert 0 < channel_statistics(images)[1][1] < 0.01
+
+
 @given(st.lists(st.integers(-3, 6), min_size=1, max_size=8))
 @settings(deadline=None)
 def test_labels_out_of_range(labels: list[int]) -> None:

@@ -36,6 +36,8 @@ LANDMARK_COLUMNS = list(LANDMARK_TYPES)
 # Bytes of images above which their values are counted, and images that are counted at once.
 COUNTED_ABOVE = 256 * 2**20
 COUNTED_AT_ONCE = 1024
+# Below it, rounding: one pixel of 10^12 that differs by one step of 8 bits makes 4e-9.
+LEAST_STD = 1e-10
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,9 @@ def _check_landmarks(name: str, table: pd.DataFrame, images: npt.NDArray[np.uint
 def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel, of values in [0, 1].
 
+    A channel of one value everywhere has a deviation of 1: divided by it, it stays 0 in training,
+    where 0 would make every image NaN.
+
     Args:
         images: uint8 (N, H, W, 3). Where they are memory-mapped or larger than COUNTED_ABOVE,
             values are counted a few images at a time, since NumPy's deviation takes eight bytes a
@@ -178,7 +183,7 @@ def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list
     if not isinstance(images, np.memmap) and images.nbytes <= COUNTED_ABOVE:
         return (
             [float(images[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
-            [float(images[..., c].std(dtype=np.float64)) / 255 for c in range(3)],
+            [_divisor(float(images[..., c].std(dtype=np.float64)) / 255) for c in range(3)],
         )
     counts = np.zeros((3, 256), np.int64)
     for start in range(0, len(images), COUNTED_AT_ONCE):
@@ -188,7 +193,11 @@ def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list
     values, shares = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)
     mean = shares @ values
     std = np.sqrt((shares * (values - mean[:, None]) ** 2).sum(axis=1))
-    return mean.tolist(), std.tolist()
+    return mean.tolist(), [_divisor(value) for value in std.tolist()]
+
+
+def _divisor(std: float) -> float:
+    return std if std > LEAST_STD else 1.0
 
 
 def write_store(
