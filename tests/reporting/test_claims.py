@@ -14,7 +14,9 @@ from synthetic_run import CLAIM_PARAMETERS, CLASSES, SyntheticRun, fill, fixed_g
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.claims import CLAIM_COLUMNS, write_claims
-from clearfilters.reporting.claims.gates import block_means, diagonal_rows, leakage_excess
+from clearfilters.reporting.claims.gate_figures import diagonal_rows
+from clearfilters.reporting.claims.gates import block_means
+from clearfilters.reporting.claims.leakage import leakage_excess
 from clearfilters.reporting.claims.verdict import Evidence, judge
 
 Claims = dict[str, dict[str, str]]

@@ -9,7 +9,7 @@ from clearfilters.artifacts import atomic_path
 from clearfilters.params.measurements import ANALYSES
 from clearfilters.params.reading import parse
 from clearfilters.params.run import ClaimsParams
-from clearfilters.reporting.claims import black_box, detection, gates, localization
+from clearfilters.reporting.claims import black_box, detection, gates, leakage, localization
 from clearfilters.reporting.claims.verdict import Finding
 from clearfilters.reporting.records import Index, Records, Summary, load
 from clearfilters.reporting.table import number
@@ -37,6 +37,7 @@ def judge_claims(records: Records, parameters: ClaimsParams) -> list[Finding]:
     """Judge every claim; one that no experiment speaks to is `not run`."""
     return [
         *gates.findings(records, parameters),
+        *leakage.findings(records, parameters),
         *detection.findings(records),
         *black_box.findings(records),
         *localization.findings(records),

@@ -3,8 +3,8 @@
 from operator import lt
 from statistics import fmean
 
-from clearfilters.reporting.claims.gates import Claim, Weigh, judge_claim
 from clearfilters.reporting.claims.verdict import Evidence, Finding
+from clearfilters.reporting.claims.weighing import Claim, Weigh, judge_claim
 from clearfilters.reporting.records import Experiment, Records
 from clearfilters.reporting.tables.black_box import clean_accuracy, mean_interval, success_rate
 

@@ -2,8 +2,8 @@
 
 from operator import gt
 
-from clearfilters.reporting.claims.gates import Claim, Weigh, judge_claim
 from clearfilters.reporting.claims.verdict import Evidence, Finding
+from clearfilters.reporting.claims.weighing import Claim, Weigh, judge_claim
 from clearfilters.reporting.records import Experiment, Records
 from clearfilters.reporting.tables.localization import (
     BASELINES,
