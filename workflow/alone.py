@@ -18,15 +18,16 @@ import psutil
 PROGRAMS = {"snakemake", "clearfilters"}
 
 
-def running(folder: Path) -> list[psutil.Process]:
+def running(folder: Path) -> list[str]:
     """Processes that work in `folder` for this workflow, this one and its ancestors left out."""
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
         try:
-            names = {Path(word).name for word in process.cmdline()[:2]}
+            command = process.cmdline()
+            names = {Path(word).name for word in command[:2]}
             if process.pid not in ours and names & PROGRAMS and Path(process.cwd()) == folder:
-                found.append(process)
+                found.append(f"process {process.pid}: {' '.join(command[:4])}")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
@@ -38,7 +39,7 @@ def main(command: list[str]) -> None:
     if any(folder.glob(".snakemake/locks/*")):
         busy = running(folder)
         if busy:
-            named = "; ".join(f"process {one.pid}: {' '.join(one.cmdline()[:4])}" for one in busy)
+            named = "; ".join(busy)
             sys.exit(f"{folder}: another run is going on ({named}). Wait for its end, or stop it.")
         print("A run was killed here: removing its lock and going on.", file=sys.stderr)
         subprocess.run([*command, "--unlock"], check=True)

@@ -378,7 +378,9 @@ class Plan:
         its content, so that what is made from it is made again exactly when the index changed.
         """
         index = self.index(*analyses)
-        path = INDEX_FOLDER / f"{hashlib.sha256(_json(index).encode()).hexdigest()}.json"
+        # Not sorted: tables show the experiments in the index's order.
+        content = json.dumps(index, separators=(",", ":"))
+        path = INDEX_FOLDER / f"{hashlib.sha256(content.encode()).hexdigest()}.json"
         if not path.is_file():
             write_json(path, index)
         return str(path)
