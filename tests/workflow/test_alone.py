@@ -122,5 +122,6 @@ def test_a_folder_with_a_blank_in_its_path(copy_project: Copy) -> None:
         assert command is not None
         (binaries / name).write_text(f'#!/bin/sh\nexec "{command}" "$@"\n')
         (binaries / name).chmod(0o755)
-    out = project.run("make", "-o", ".venv/.installed", "all", "SNAKEMAKE=.venv/bin/snakemake -n")
-    assert "trained_model" in out
+    # What make runs is what it says: only the targets are cut down, through Snakemake's own option.
+    project.run("make", "-o", ".venv/.installed", "all", "OVERLAY=--until store_digits")
+    assert (project.folder / "data/processed/quick/digits/meta.json").is_file()
