@@ -40,7 +40,7 @@ try:
 except ClearfiltersError as error:
     sys.exit(f"{error}")
 
-# So do the jobs, by the `clearfilters` command beside this Python, active environment or not.
+# Jobs run SOURCE, too, by the `clearfilters` command beside this Python, active environment or not.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]),
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")])),

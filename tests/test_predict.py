@@ -246,6 +246,12 @@ def test_unreadable_images(tmp_path: Path, picture: Path) -> None:
         read_image(deep)
 
 
+def test_an_image_over_the_pixel_limit(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ClearfiltersError, match=r"picture\.png: .* pixels.*scale the image down"):
+        read_image(picture)
+
+
 def test_a_bad_image_leaves_no_picture(checkpoint: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_text("no picture")

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from clearfilters.artifacts import atomic_path
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.imagefolder import centre_crop
-from clearfilters.data.raw_files import eight_bits, upright
+from clearfilters.data.raw_files import as_rgb
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.registry import Classifier
 from clearfilters.training.checkpoint import load_checkpoint
@@ -70,9 +70,11 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path) as opened:
-            return upright(eight_bits(opened)).convert("RGB")
+            return as_rgb(opened, turn=True)
     except FileNotFoundError:
         raise ClearfiltersError(f"{path}: no such file; name an image file") from None
+    except Image.DecompressionBombError as error:
+        raise ClearfiltersError(f"{path}: {error}; scale the image down") from None
     except Exception as error:  # each image format fails in its own way
         raise ClearfiltersError(
             f"{path}: cannot be read as an image ({error}); expected a whole PNG, JPEG or other "

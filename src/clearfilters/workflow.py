@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -221,7 +221,7 @@ class Plan:
             f"{self.results}/claims.csv",
             f"{self.results}/report.html",
         ]
-        if self.is_recorded():
+        if self.is_recorded:
             return report
         stores = [file for dataset in self.datasets for file in self.store_files(dataset)]
         measurements = self.metric_files(DATA, *ANALYSES)
@@ -310,6 +310,7 @@ class Plan:
             for kind in ADVERSARIAL_KINDS
         ]
 
+    @cached_property
     def is_recorded(self) -> bool:
         """Whether this is a clone that has the run's measurements, and nothing to measure.
 

@@ -16,7 +16,7 @@ for analysis in ANALYSES:
 
 
 # Where only measurements are recorded, they are what tables are made from, not something to make.
-if not plan.is_recorded():
+if not plan.is_recorded:
 
     # The fit of Phi's gate also gives the gates that other analyses read.
     rule phi:

@@ -53,7 +53,7 @@ rule attacked_images:
 
 
 # As for other measurements: where only they are recorded, there is nothing to make.
-if not plan.is_recorded():
+if not plan.is_recorded:
 
     rule detection:
         input:

@@ -38,7 +38,7 @@ for dataset in plan.datasets:
 
 
 # As for measurements: where only they are recorded, there is nothing to make.
-if not plan.is_recorded():
+if not plan.is_recorded:
 
     rule data_record:
         input:

@@ -10,7 +10,7 @@ for experiment in plan.localized:
 
 
 # As for other measurements: where only they are recorded, there is nothing to make.
-if not plan.is_recorded():
+if not plan.is_recorded:
 
     rule localization:
         input:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,22 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return image
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """The image turned as its EXIF orientation says; as it stands where that cannot be read."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # a damaged EXIF block may raise anything, and says nothing of the pixels
-        return image
+def as_rgb(image: Image.Image, *, turn: bool) -> Image.Image:
+    """An opened image as 8-bit RGB.
+
+    Args:
+        image: of any mode with 8 bits per channel.
+        turn: apply the EXIF orientation; where that cannot be read, the image stays as it stands.
+
+    Raises:
+        ValueError: if it has more than 8 bits per channel.
+    """
+    whole = eight_bits(image)
+    if turn:
+        # A damaged EXIF block may raise anything, and says nothing of the pixels.
+        with suppress(Exception):
+            whole = ImageOps.exif_transpose(whole)
+    return whole.convert("RGB")
 
 
 class RawFiles:
@@ -68,8 +79,7 @@ class RawFiles:
         content = self.read(name)
         try:
             with Image.open(io.BytesIO(content)) as image:
-                whole = eight_bits(image)
-                return np.array((upright(whole) if turn else whole).convert("RGB"))
+                return np.array(as_rgb(image, turn=turn))
         except Image.DecompressionBombError as error:
             raise ClearfiltersError(
                 f"{self.folder / name}: {error}; scale the image down, or remove it"

@@ -16,6 +16,8 @@ In a training loop of one's own, `features` any network that ends in a convoluti
     >>> images, labels = torch.rand(6, 3, 12, 12), torch.tensor([0, 1, 2, 3, 0, 1])
     >>> pooled = features(images).relu().mean(dim=(2, 3))
     >>> cost, logits = gate.cost(pooled, labels, head)
+    >>> theta.zero_grad()
+    >>> gate_optimizer.zero_grad()
     >>> cost.backward()
     >>> theta.step()
     >>> gate.step(gate_optimizer)
@@ -95,7 +97,13 @@ def wrong_classes(
 
 @dataclass(frozen=True)
 class Lsg:
-    """lambda (CE + a | ||G||_1 - s |), LSG Eq. 2; s = density C K, density in [1/C, 1]."""
+    """lambda (CE + a | ||G||_1 - s |), LSG Eq. 2.
+
+    Attributes:
+        lambda_: of the whole gate path, above 0.
+        a: of the sparsity term, at least 0.
+        density: s / (C K), in [1/C, 1].
+    """
 
     lambda_: float
     a: float
@@ -109,7 +117,14 @@ class Lsg:
 
 @dataclass(frozen=True)
 class Csg:
-    """lambda1 CE + lambda2 psi(ReLU(||G||_1 - g)), CSG section 3.2; g = density C K."""
+    """lambda1 CE + lambda2 psi(ReLU(||G||_1 - g)), CSG section 3.2.
+
+    Attributes:
+        lambda1: of the classification, above 0.
+        lambda2: of the sparsity term, at least 0.
+        density: g / (C K), in [1/C, 1].
+        psi: the norm of the excess, or its square.
+    """
 
     lambda1: float
     lambda2: float
@@ -249,6 +264,7 @@ class ClassSpecificGate(nn.Module):
             head: W (C, K) and b (C,).
             generator: draws the wrong classes of the negatives.
         """
+        # Drawn without negatives, too: their weight shall not change what is drawn after them.
         wrong = wrong_classes(labels, len(self.values), generator)
         logits = gated_logits(pooled, self.values, labels, head)
         cost = gate_cost(
