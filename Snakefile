@@ -15,6 +15,7 @@ from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATU
 from clearfilters.params.sources import check_parameter_file, typed
 from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.records import DATA
+from clearfilters.step_code import step_files
 from clearfilters.workflow import (
     CHECKPOINT_FILES,
     FEATURE_FILES,
@@ -22,7 +23,6 @@ from clearfilters.workflow import (
     TABLE_KINDS,
     figure_analyses,
     gpus,
-    step_files,
     table_analyses,
 )
 

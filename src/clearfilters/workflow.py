@@ -1,20 +1,15 @@
-"""What the Snakefile asks: which files a run has, what shapes each, which modules make each."""
+"""What the Snakefile asks: which files a run has, and what shapes each."""
 
-import ast
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from glob import glob
 from pathlib import Path
 from typing import Any
 
-import clearfilters
 from clearfilters.analysis.features import FEATURE_ARRAYS
-from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.artifacts import parameters_hash, read_measurement, write_json
-from clearfilters.data.prepare import READERS
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import annotations_of
@@ -34,8 +29,8 @@ from clearfilters.params.slices import (
 from clearfilters.reporting.figures import CONTACT_SHEET, FIGURES, figure_spec, not_run
 from clearfilters.reporting.records import DATA
 from clearfilters.reporting.tables import TABLES, table_spec
+from clearfilters.step_code import step_files
 
-PACKAGE = "clearfilters"
 STORE_FILES = (
     "meta.json",
     "train/images.npy",
@@ -48,112 +43,10 @@ FEATURE_FILES = (*FEATURE_ARRAYS, "meta.json")
 TABLE_KINDS = ("csv", "md")
 # Samples, and what made them.
 ADVERSARIAL_KINDS = ("npz", "json")
-# What a module may read besides other modules.
-DATA_SUFFIXES = (".csv", ".j2")
 # Enough of a hash to tell parameters apart.
 HASH_DIGITS = 16
 # Where indexes lie: beside Snakemake's own records, and like them made again when missing.
 INDEX_FOLDER = Path(".snakemake/clearfilters-index")
-
-# The module that does the work of each step; what it imports follows.
-STEP_MODULES = {
-    "prepare": "clearfilters.data.prepare",
-    "record_data": "clearfilters.data.record",
-    "train": "clearfilters.training.loop",
-    "features": "clearfilters.training.features",
-    "measure": "clearfilters.analysis.recording",
-    "localization": "clearfilters.training.localization",
-    "adversarial": "clearfilters.attacks.adversarial",
-    "detection": "clearfilters.attacks.detection",
-    "black_box": "clearfilters.attacks.black_box",
-    "table": "clearfilters.reporting.tables",
-    "figure": "clearfilters.reporting.figures",
-    "contact_sheet": "clearfilters.reporting.contact_sheet",
-    "claims": "clearfilters.reporting.claims",
-    "report": "clearfilters.reporting.page",
-}
-# Modules that a step imports by name, only the one that it needs.
-REGISTRIES = {"prepare": READERS, "measure": MEASUREMENTS}
-# Not inputs of any rule: the command line only passes arguments on, and what params/ resolves
-# reaches each rule as its slice, whose changes are seen. Else a new parameter of one analysis would
-# retrain every network.
-UNTRACKED = ("clearfilters.cli", "clearfilters.params")
-
-
-def module_files(*modules: str) -> list[str]:
-    """The files that a result of these modules depends on, relative to the working directory.
-
-    They are the modules, every module of this package that they import, directly or not, at the
-    top or inside a function, and the files beside a module that it names in a string (templates,
-    published values). Modules of UNTRACKED are left out, with what only they import.
-    """
-    found: set[Path] = set()
-    waiting = [name for module in modules for name in _with_parents(module)]
-    while waiting:
-        name = waiting.pop()
-        path = _module_path(name)
-        if path is None or path in found or _is_untracked(name):
-            continue
-        found.add(path)
-        imported, files = _dependencies(path)
-        waiting.extend(imported)
-        found.update(files)
-    return sorted(os.path.relpath(path) for path in found)
-
-
-@cache
-def step_files(step: str, chosen: str | None = None) -> list[str]:
-    """The module files of a step of STEP_MODULES.
-
-    Args:
-        step: its name.
-        chosen: for a step of REGISTRIES, the analysis or the format of the data.
-    """
-    modules = [STEP_MODULES[step]]
-    if chosen is not None:
-        modules.append(REGISTRIES[step][chosen])
-    return module_files(*modules)
-
-
-def _is_untracked(module: str) -> bool:
-    return any(parent in UNTRACKED for parent in _with_parents(module))
-
-
-def _with_parents(module: str) -> list[str]:
-    """`a.b.c` as a, a.b and a.b.c: importing it runs all three."""
-    parts = module.split(".")
-    return [".".join(parts[: end + 1]) for end in range(len(parts))]
-
-
-def _module_path(module: str) -> Path | None:
-    """The file of a module of this package; None if the name is no module of it."""
-    parts = module.split(".")
-    if parts[0] != PACKAGE:
-        return None
-    path = Path(clearfilters.__path__[0], *parts[1:])
-    for candidate in (path / "__init__.py", path.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
-    return None
-
-
-@cache
-def _dependencies(path: Path) -> tuple[list[str], list[Path]]:
-    """Names that a module imports (some may be no modules), and the files beside it it names."""
-    imported: list[str] = []
-    files: list[Path] = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                imported += _with_parents(alias.name)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported += _with_parents(node.module)
-            imported += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Constant) and str(node.value).endswith(DATA_SUFFIXES):
-            beside = path.parent / str(node.value)
-            if beside.is_file():
-                files.append(beside)
-    return imported, files
 
 
 def gpus() -> int:

@@ -13,7 +13,8 @@ from clearfilters.data.prepare import READERS
 from clearfilters.params.measurements import ANALYSES
 from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.tables import TABLES
-from clearfilters.workflow import TRADEOFF, Plan, step_files
+from clearfilters.step_code import step_files
+from clearfilters.workflow import TRADEOFF, Plan
 
 STEPS = {
     "data": "prepare",

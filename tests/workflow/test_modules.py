@@ -7,7 +7,7 @@ import pytest
 
 import clearfilters
 from clearfilters import workflow
-from clearfilters.workflow import (
+from clearfilters.step_code import (
     REGISTRIES,
     STEP_MODULES,
     UNTRACKED,

@@ -1,0 +1,113 @@
+"""Which files of this package each step of the workflow depends on, found from the imports."""
+
+import ast
+import os
+from functools import cache
+from pathlib import Path
+
+import clearfilters
+from clearfilters.analysis.measurements import MEASUREMENTS
+from clearfilters.data.prepare import READERS
+
+PACKAGE = "clearfilters"
+# What a module may read besides other modules.
+DATA_SUFFIXES = (".csv", ".j2")
+# The module that does the work of each step; what it imports follows.
+STEP_MODULES = {
+    "prepare": "clearfilters.data.prepare",
+    "record_data": "clearfilters.data.record",
+    "train": "clearfilters.training.loop",
+    "features": "clearfilters.training.features",
+    "measure": "clearfilters.analysis.recording",
+    "localization": "clearfilters.training.localization",
+    "adversarial": "clearfilters.attacks.adversarial",
+    "detection": "clearfilters.attacks.detection",
+    "black_box": "clearfilters.attacks.black_box",
+    "table": "clearfilters.reporting.tables",
+    "figure": "clearfilters.reporting.figures",
+    "contact_sheet": "clearfilters.reporting.contact_sheet",
+    "claims": "clearfilters.reporting.claims",
+    "report": "clearfilters.reporting.page",
+}
+# Modules that a step imports by name, only the one that it needs.
+REGISTRIES = {"prepare": READERS, "measure": MEASUREMENTS}
+# Not inputs of any rule: the command line only passes arguments on, and what params/ resolves
+# reaches each rule as its slice, whose changes are seen. Else a new parameter of one analysis would
+# retrain every network.
+UNTRACKED = ("clearfilters.cli", "clearfilters.params")
+
+
+def module_files(*modules: str) -> list[str]:
+    """The files that a result of these modules depends on, relative to the working directory.
+
+    They are the modules, every module of this package that they import, directly or not, at the
+    top or inside a function, and the files beside a module that it names in a string (templates,
+    published values). Modules of UNTRACKED are left out, with what only they import.
+    """
+    found: set[Path] = set()
+    waiting = [name for module in modules for name in _with_parents(module)]
+    while waiting:
+        name = waiting.pop()
+        path = _module_path(name)
+        if path is None or path in found or _is_untracked(name):
+            continue
+        found.add(path)
+        imported, files = _dependencies(path)
+        waiting.extend(imported)
+        found.update(files)
+    return sorted(os.path.relpath(path) for path in found)
+
+
+@cache
+def step_files(step: str, chosen: str | None = None) -> list[str]:
+    """The module files of a step of STEP_MODULES.
+
+    Args:
+        step: its name.
+        chosen: for a step of REGISTRIES, the analysis or the format of the data.
+    """
+    modules = [STEP_MODULES[step]]
+    if chosen is not None:
+        modules.append(REGISTRIES[step][chosen])
+    return module_files(*modules)
+
+
+def _is_untracked(module: str) -> bool:
+    return any(parent in UNTRACKED for parent in _with_parents(module))
+
+
+def _with_parents(module: str) -> list[str]:
+    """`a.b.c` as a, a.b and a.b.c: importing it runs all three."""
+    parts = module.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _module_path(module: str) -> Path | None:
+    """The file of a module of this package; None if the name is no module of it."""
+    parts = module.split(".")
+    if parts[0] != PACKAGE:
+        return None
+    path = Path(clearfilters.__path__[0], *parts[1:])
+    for candidate in (path / "__init__.py", path.with_suffix(".py")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _dependencies(path: Path) -> tuple[list[str], list[Path]]:
+    """Names that a module imports (some may be no modules), and the files beside it it names."""
+    imported: list[str] = []
+    files: list[Path] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                imported += _with_parents(alias.name)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported += _with_parents(node.module)
+            imported += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and str(node.value).endswith(DATA_SUFFIXES):
+            beside = path.parent / str(node.value)
+            if beside.is_file():
+                files.append(beside)
+    return imported, files
