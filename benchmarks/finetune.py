@@ -22,7 +22,7 @@ from clearfilters.params.slices import TrainingSlice
 from clearfilters.params.training import TrainingParams
 from clearfilters.training.finetune import trained_part
 from clearfilters.training.inputs import Images, Inputs, to_device
-from clearfilters.training.loop import State, initial_state, make_deterministic, train_epoch
+from clearfilters.training.loop import State, Trainer, initial_state, make_deterministic
 
 NETWORK = "efficientnet-lite0"
 SIDE = 128
@@ -76,7 +76,7 @@ def _train(views: int, count: int, epochs: int) -> None:
     state, maps = _start(views, count)
     training = _slice(views).training
     for epoch in range(epochs):
-        train_epoch(state, maps, epoch, "std", training, 0)
+        Trainer(state, maps, training, 0).epoch(epoch, "std")
     workload.wait(workload.device())
 
 

@@ -23,10 +23,10 @@ from benchmarks.usual_loop import UsualLoop
 from clearfilters.data.store import read_split, write_store
 from clearfilters.training.inputs import to_device
 from clearfilters.training.loop import (
+    Trainer,
     evaluate,
     initial_state,
     make_deterministic,
-    train_epoch,
 )
 
 REQUIRED_GIB = 2.0
@@ -41,7 +41,7 @@ def _ours(batches: int, store: Path) -> None:
     state = initial_state(slice_, workload.network(), CPU)
     # All images stay resident; only the epoch is shorter.
     data = replace(data, labels=data.labels[: batches * workload.BATCH])
-    train_epoch(state, data, 0, "joint", slice_.training, 0)
+    Trainer(state, data, slice_.training, 0).epoch(0, "joint")
     test = replace(
         test,
         images=test.images[: batches * workload.BATCH],

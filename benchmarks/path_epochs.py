@@ -1,6 +1,6 @@
 """Gate and joint epochs against STD epochs: at most 1.03 and 1.05 times as long.
 
-Each path has its own network and runs `train_epoch` on the same images, in turn.
+Each path has its own network and runs `Trainer.epoch` on the same images, in turn.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from clearfilters.methods.gate import Path
-from clearfilters.training.loop import make_deterministic, train_epoch
+from clearfilters.training.loop import Trainer, make_deterministic
 
 REQUIRED: dict[Path, float] = {"gate": 1.03, "joint": 1.05}
 
@@ -18,7 +18,7 @@ def _epoch(path: Path, count: int) -> Callable[[], object]:
     scheme = "joint" if path == "joint" else "alternating"
     slice_ = workload.parameters(None if path == "std" else scheme)
     state, data = workload.our_training(None if path == "std" else scheme, count)
-    return lambda: train_epoch(state, data, 0, path, slice_.training, 0)
+    return lambda: Trainer(state, data, slice_.training, 0).epoch(0, path)
 
 
 def run(repeats: int, batches: int) -> list[Row]:

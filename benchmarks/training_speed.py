@@ -1,6 +1,6 @@
 """Training images per second, against the usual loop: at least 2x.
 
-Ours is `train_epoch` of an STD epoch as presets run it (bf16, channels-last). Both loops make
+Ours is `Trainer.epoch` of an STD epoch as presets run it (bf16, channels-last). Both loops make
 whole passes over the same number of images; the usual loop's workers are started before.
 """
 
@@ -10,7 +10,7 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from benchmarks.usual_loop import UsualLoop
-from clearfilters.training.loop import make_deterministic, train_epoch
+from clearfilters.training.loop import Trainer, make_deterministic
 
 REQUIRED = 2.0
 
@@ -24,7 +24,7 @@ def run(repeats: int, batches: int) -> Row:
 
     def ours() -> None:
         make_deterministic()
-        train_epoch(state, data, 0, "std", slice_.training, 0)
+        Trainer(state, data, slice_.training, 0).epoch(0, "std")
 
     def baseline() -> None:
         torch.use_deterministic_algorithms(False)

@@ -76,7 +76,7 @@ def network() -> Classifier:
 
 
 def our_training(scheme: str | None, count: int) -> tuple[State, Images]:
-    """Our state and data, ready for `train_epoch` on `count` images."""
+    """Our state and data, ready for `Trainer.epoch` on `count` images."""
     where = device()
     slice_ = parameters(scheme)
     state = initial_state(slice_, network(), where)

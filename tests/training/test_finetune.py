@@ -155,14 +155,14 @@ def test_each_path_has_its_own_optimizer(
         key = "exp_avg" if optimizer == "adam" else "momentum_buffer"
         return [entry[key].clone() for entry in of.optimizer.state.values()]
 
-    loop.train_epoch(state, data, 0, "std", *arguments)
+    loop.Trainer(state, data, *arguments).epoch(0, "std")
     assert state.std_path.optimizer.state and not state.gate_path.optimizer.state
     std = moments(state.std_path)
-    loop.train_epoch(state, data, 1, "gate", *arguments)
+    loop.Trainer(state, data, *arguments).epoch(1, "gate")
     assert all(map(torch.equal, std, moments(state.std_path)))
     gate = moments(state.gate_path)
     assert gate and not all(map(torch.equal, std, gate))
-    loop.train_epoch(state, data, 2, "std", *arguments)
+    loop.Trainer(state, data, *arguments).epoch(2, "std")
     assert all(map(torch.equal, gate, moments(state.gate_path)))
     assert not all(map(torch.equal, std, moments(state.std_path)))
 
@@ -181,7 +181,7 @@ def test_each_path_has_its_own_rate(
     state, data = start(parameters, digits_store)
     for epoch, factor in ((0, 1.0), (4, 0.1)):
         before = state.model.head.weight.detach().clone()
-        loop.train_epoch(state, data, epoch, path, parameters.training, 0)
+        loop.Trainer(state, data, parameters.training, 0).epoch(epoch, path)
         step = state.model.head.weight.detach() - before
         assert state.model.head.weight.grad is not None
         torch.testing.assert_close(step, -rate * factor * state.model.head.weight.grad)
@@ -361,6 +361,6 @@ def test_a_fixed_gate_stays(digits_store: Path, tuned: Build, gate_block: Block)
     state, data = start(parameters, digits_store)
     assert state.gate is not None and state.gate_path is not None
     before = state.gate.values.detach().clone()
-    loop.train_epoch(state, data, 0, "gate", parameters.training, 0)
+    loop.Trainer(state, data, parameters.training, 0).epoch(0, "gate")
     assert torch.equal(state.gate.values, before)
     assert np.isfinite(state.model.head.weight.detach().numpy()).all()

@@ -44,7 +44,7 @@ def epoch(
     """Train one epoch of the training split."""
     training = parameters.training
     data = inputs.to_device(read_split(store, "train"), CPU, training)
-    return loop.train_epoch(state, data, number, path, training, parameters.seed)
+    return loop.Trainer(state, data, training, parameters.seed).epoch(number, path)
 
 
 def weights(state: loop.State) -> dict[str, torch.Tensor]:

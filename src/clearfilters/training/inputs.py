@@ -72,8 +72,13 @@ def to_device(
 
 def random_stream(device: torch.device, *key: int) -> torch.Generator:
     """A random stream of its own for each key of numbers from 0 (trailing zeros do not count)."""
+    return torch.Generator(device).manual_seed(stream_seed(*key))
+
+
+def stream_seed(*key: int) -> int:
+    """The seed of `random_stream`, in [0, 2^63)."""
     mixed = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(mixed) & (2**63 - 1))
+    return int(mixed) & (2**63 - 1)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,10 @@ from clearfilters.training.checkpoint import (
     save_resume_state,
 )
 from clearfilters.training.finetune import trained_part
-from clearfilters.training.inputs import Inputs, autocast, random_stream, to_device
+from clearfilters.training.inputs import Inputs, autocast, random_stream, stream_seed, to_device
+from clearfilters.training.optimizers import PathOptimizer, gate_optimizer, theta_optimizer
 from clearfilters.training.schedules import lr_factor
-
-
-@dataclass
-class PathOptimizer:
-    """An optimizer of theta with its learning rate before the schedule."""
-
-    optimizer: torch.optim.Optimizer
-    lr: float
+from clearfilters.training.step import StepFunction, make_step
 
 
 @dataclass
@@ -71,6 +66,8 @@ def make_deterministic() -> None:
     """Same inputs, same bits, on one machine and thread count; call before the first CUDA work."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    # Filling all new memory would cost a kernel each; nothing here reads what it did not write.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     # float32 means float32: GPUs would otherwise round the inputs of convolutions to 10 bits.
     torch.backends.cudnn.allow_tf32 = False
@@ -79,17 +76,6 @@ def make_deterministic() -> None:
 def stream(seed: int, epoch: int, device: torch.device) -> torch.Generator:
     """The random stream of one epoch (epoch -1: initialisation)."""
     return random_stream(device, seed, epoch + 1)
-
-
-def theta_optimizer(model: Classifier, training: TrainingParams, lr: float) -> PathOptimizer:
-    """An optimizer of all parameters of a model."""
-    if training.optimizer == "adam":
-        adam = torch.optim.Adam(model.parameters(), lr=lr, weight_decay=training.weight_decay)
-        return PathOptimizer(adam, lr)
-    sgd = torch.optim.SGD(
-        model.parameters(), lr=lr, momentum=training.momentum, weight_decay=training.weight_decay
-    )
-    return PathOptimizer(sgd, lr)
 
 
 def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.device) -> State:
@@ -107,9 +93,8 @@ def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.de
     gate = build_gate(method, *model.head.weight.shape).to(device)
     if method.update is None:
         return State(model, maps, std_path, gate, None, gate_path)
-    make_optimizer = torch.optim.SGD if method.update.optimizer == "plain" else torch.optim.Adam
-    gate_optimizer = make_optimizer(gate.parameters(), lr=method.update.lr)
-    return State(model, maps, std_path, gate, gate_optimizer, gate_path)
+    moves_gate = gate_optimizer(gate.parameters(), method.update, device)
+    return State(model, maps, std_path, gate, moves_gate, gate_path)
 
 
 def build_gate(method: GateParams, num_classes: int, num_filters: int) -> gates.ClassSpecificGate:
@@ -150,48 +135,78 @@ def batch_cost(
     return cost, logits
 
 
-def train_epoch(
-    state: State,
-    data: Inputs,
-    epoch: int,
-    path: gates.Path,
-    training: TrainingParams,
-    seed: int,
-) -> tuple[float, float]:
-    """Train one epoch in place.
+class Trainer:
+    """Trains epochs of one training: its state, data, random stream and steps."""
 
-    Returns:
-        Mean cost and accuracy over the epoch's samples.
-    """
-    device = data.labels.device
-    draws = stream(seed, epoch, device)
-    order = torch.randperm(len(data.labels), generator=draws, device=device)
-    batches = order.split(training.batch_size)
-    total, correct = torch.zeros(2, device=device).unbind()
-    moves_gate = path != "std" and state.gate_optimizer is not None
-    theta = state.optimizer_of(path)
-    state.model.train()
-    for step, chosen in enumerate(batches):
-        factor = lr_factor(training.schedule, epoch + step / len(batches), training.epochs)
-        for group in theta.optimizer.param_groups:
-            group["lr"] = theta.lr * factor
-        inputs = data.batch(chosen, draws)
-        labels = data.labels[chosen]
-        with autocast(device, training.precision):
+    def __init__(self, state: State, data: Inputs, training: TrainingParams, seed: int) -> None:
+        """A trainer before its first epoch.
+
+        Args:
+            state: what it changes.
+            data: the training split.
+            training: rates, schedule, batches.
+            seed: of the training.
+        """
+        device = data.labels.device
+        self.state = state
+        self.data = data
+        self.training = training
+        self.seed = seed
+        self.draws = torch.Generator(device)
+        # Of an epoch's samples, so far.
+        self.cost, self.correct = torch.zeros(2, device=device).unbind()
+        self.steps: dict[gates.Path, StepFunction] = {}
+
+    def epoch(self, epoch: int, path: gates.Path) -> tuple[float, float]:
+        """Train one epoch in place.
+
+        Returns:
+            Mean cost and accuracy over the epoch's samples.
+        """
+        training, device = self.training, self.data.labels.device
+        self.draws.manual_seed(stream_seed(self.seed, epoch + 1))
+        count = len(self.data.labels)
+        order = torch.randperm(count, generator=self.draws, device=device)
+        batches = order.split(training.batch_size)
+        self.cost.zero_()
+        self.correct.zero_()
+        theta = self.state.optimizer_of(path)
+        step = self._step_of(path)
+        self.state.model.train()
+        for number, chosen in enumerate(batches):
+            theta.set_factor(
+                lr_factor(training.schedule, epoch + number / len(batches), training.epochs)
+            )
+            step(chosen)
+        return float(self.cost) / count, float(self.correct) / count
+
+    def _step_of(self, path: gates.Path) -> StepFunction:
+        """The step of a path, made when its first epoch comes."""
+        if path not in self.steps:
+            function = partial(self._train_batch, path)
+            self.steps[path] = make_step(function, self.training.batch_size, self.draws)
+        return self.steps[path]
+
+    def _train_batch(self, path: gates.Path, chosen: Tensor) -> None:
+        """Forward, backward and the optimizers' steps; waits for nothing."""
+        state, device = self.state, self.draws.device
+        theta = state.optimizer_of(path)
+        inputs = self.data.batch(chosen, self.draws)
+        labels = self.data.labels[chosen]
+        with autocast(device, self.training.precision):
             maps = state.feature_maps(inputs)
         pooled = maps.mean(dim=(2, 3), dtype=torch.float32)
-        cost, logits = batch_cost(state, pooled, labels, path, draws)
+        cost, logits = batch_cost(state, pooled, labels, path, self.draws)
         theta.optimizer.zero_grad()
         if state.gate_optimizer is not None:
             state.gate_optimizer.zero_grad()
         cost.backward()
         theta.optimizer.step()
-        if moves_gate:
-            assert state.gate is not None and state.gate_optimizer is not None
+        if path != "std" and state.gate_optimizer is not None:
+            assert state.gate is not None
             state.gate.step(state.gate_optimizer)
-        total += cost.detach() * len(chosen)
-        correct += (logits.argmax(dim=1) == labels).sum()
-    return float(total) / len(order), float(correct) / len(order)
+        self.cost += cost.detach() * len(chosen)
+        self.correct += (logits.argmax(dim=1) == labels).sum()
 
 
 @torch.no_grad()
@@ -272,10 +287,11 @@ def train(
     finished = restore(state, load_resume_state(resume, hash_))
     if finished:
         print(f"resuming after epoch {finished - 1}", file=sys.stderr)
+    trainer = Trainer(state, data, training, parameters.seed)
     epochs = tqdm(range(finished, training.epochs), disable=None, unit="epoch")
     for epoch in epochs:
         path = path_of(epoch, method)
-        loss, accuracy = train_epoch(state, data, epoch, path, training, parameters.seed)
+        loss, accuracy = trainer.epoch(epoch, path)
         check_finite(loss, epoch, path, parameters)
         is_last = epoch + 1 == training.epochs
         evaluated = is_last or (epoch + 1) % training.evaluate_every == 0
@@ -364,9 +380,9 @@ def restore(state: State, saved: dict[str, Any] | None) -> int:
     if saved is None:
         return 0
     state.model.load_state_dict(saved["model"])
-    state.std_path.optimizer.load_state_dict(saved["optimizer"])
+    state.std_path.load_state_dict(saved["optimizer"])
     if state.gate_path is not None:
-        state.gate_path.optimizer.load_state_dict(saved["gate_path"])
+        state.gate_path.load_state_dict(saved["gate_path"])
     if state.gate is not None:
         state.gate.values.data.copy_(saved["gate"])
     if state.gate_optimizer is not None:
