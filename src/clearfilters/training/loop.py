@@ -183,11 +183,11 @@ class Trainer:
     def _step_of(self, path: gates.Path) -> StepFunction:
         """The step of a path, made when its first epoch comes."""
         if path not in self.steps:
-            function = partial(self._train_batch, path)
+            function = partial(self.train_batch, path)
             self.steps[path] = make_step(function, self.training.batch_size, self.draws)
         return self.steps[path]
 
-    def _train_batch(self, path: gates.Path, chosen: Tensor) -> None:
+    def train_batch(self, path: gates.Path, chosen: Tensor) -> None:
         """Forward, backward and the optimizers' steps; waits for nothing."""
         state, device = self.state, self.draws.device
         theta = state.optimizer_of(path)
