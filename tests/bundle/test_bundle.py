@@ -1,0 +1,151 @@
+"""A bundle from end to end at toy length on the CPU: packed, run, stopped, gone on with, put."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from clearfilters.bundle.contents import Training
+from clearfilters.bundle.pack import pack
+from clearfilters.bundle.returned import LARGEST, pack_returned, put
+from clearfilters.errors import ClearfiltersError
+from clearfilters.params.slices import TrainingSlice
+from clearfilters.training.loop import train
+
+Build = Callable[..., TrainingSlice]
+ENOUGH = 300  # seconds, far more than the toy trainings need
+LIMIT = 2**24
+
+
+def training(make_slice: Build, name: str, *, epochs: int = 2) -> Training:
+    """A toy training on the digits."""
+    slice_ = make_slice(epochs=epochs).model_dump(by_alias=True)
+    return Training(name, 0, "digits", slice_)
+
+
+def run(bundle: Path, folder: Path, *options: str, seconds: float = ENOUGH) -> str:
+    """Run a bundle as its user does; what it printed."""
+    command = [
+        sys.executable, str(bundle), "--seconds", str(seconds), "--work", str(folder / "work"),
+        "--out", str(folder / "out"), "--device", "cpu", *options,
+    ]  # fmt: skip
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}  # small nets are fastest with one thread
+    ended = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env=alone
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture
+def stores(tmp_path: Path, digits_store: Path) -> Path:
+    """Prepared stores, as `snakemake data` leaves them."""
+    shutil.copytree(digits_store, tmp_path / "stores/digits")
+    return tmp_path / "stores"
+
+
+def results_folder(tmp_path: Path) -> Path:
+    """Where `put` puts."""
+    (tmp_path / "results").mkdir()
+    return tmp_path / "results" / "toy"
+
+
+def test_from_end_to_end(tmp_path: Path, stores: Path, make_slice: Build) -> None:
+    good, long = training(make_slice, "good"), training(make_slice, "long", epochs=100_000)
+    broken = Training("broken", 0, "digits", {**good.slice_, "training": "no"})
+    pack([good, broken, long], [], [], tmp_path / "bundle.zip", LIMIT)
+    printed = run(tmp_path / "bundle.zip", tmp_path, "--at-once", "3", seconds=40)
+    assert "good-seed0: finished" in printed and "broken-seed0: failed: " in printed
+    assert "training" in printed.split("broken-seed0: failed: ")[1].splitlines()[0]
+    assert "long-seed0: stopped" in printed
+    out = tmp_path / "out"
+    report = json.loads((out / "report.json").read_text())
+    assert {entry["training"]: entry["outcome"][:7] for entry in report["trainings"]} == {
+        "good-seed0": "finishe", "broken-seed0": "failed:", "long-seed0": "stopped",
+    }  # fmt: skip
+    returned = sorted(out.glob("*finished-*.zip"))
+    assert [path.name for path in returned] == ["finished-1.zip", "unfinished-1.zip"]
+    results = results_folder(tmp_path)
+    placed, refused = put([good, long], returned, results, stores)
+    assert sorted(placed) == ["good-seed0", "long-seed0.pt"] and not refused
+    assert (results / "resume/long-seed0.pt").is_file()
+    here = results / "checkpoints/good/seed0"
+    assert sorted(path.name for path in here.iterdir()) == [
+        "history.csv", "meta.json", "model.safetensors",
+    ]  # fmt: skip
+    # What is there is not trained again, also on another machine.
+    (tmp_path / "elsewhere").mkdir()
+    options = ["--returned", *map(str, returned)]
+    printed = run(tmp_path / "bundle.zip", tmp_path / "elsewhere", *options, seconds=25)
+    assert "good-seed0" not in printed
+    log = (tmp_path / "elsewhere/work/logs/long-seed0.log").read_text()
+    assert "resuming after epoch" in log
+    there = tmp_path / "elsewhere/work/checkpoints/good-seed0/model.safetensors"
+    assert load_file(there).keys() == load_file(here / "model.safetensors").keys()
+
+
+def test_a_bundle_over_its_limit_names_what_is_large(tmp_path: Path) -> None:
+    noise = tmp_path / "noise.npz"
+    noise.write_bytes(Path("/dev/urandom").open("rb").read(2**20))
+    with pytest.raises(ClearfiltersError, match=r"limit of 1 MiB .*noise\.npz 1\.0"):
+        pack([], [noise], [], tmp_path / "bundle.zip", 2**20)
+    assert not (tmp_path / "bundle.zip").exists()
+    with pytest.raises(ClearfiltersError, match=r"absent\.npz: no such file"):
+        pack([], [tmp_path / "absent.npz"], [], tmp_path / "bundle.zip", 2**20)
+
+
+def test_a_member_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
+    pack([], [], [], tmp_path / "bundle.zip", LIMIT)
+    with zipfile.ZipFile(tmp_path / "bundle.zip", "a") as bundle:
+        bundle.writestr("../outside.txt", "x")
+    command = [sys.executable, "bundle.zip", "--seconds", "9", "--work", "work", "--out", "out"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ended.returncode == 1 and "../outside.txt would leave" in ended.stderr
+    assert not (tmp_path / "outside.txt").exists() and not (tmp_path / "work/src").exists()
+
+
+def test_what_is_not_the_presets_is_refused(
+    tmp_path: Path, stores: Path, make_slice: Build
+) -> None:
+    trained = tmp_path / "trained"
+    one = make_slice(epochs=1)
+    train(one, stores / "digits", trained, tmp_path / "state.pt", torch.device("cpu"))
+    other = training(make_slice, "toy", epochs=7)
+    with zipfile.ZipFile(tmp_path / "finished-1.zip", "w") as returned:
+        for path in trained.iterdir():
+            returned.write(path, f"toy-seed0/{path.name}")
+            returned.write(path, f"unknown-seed0/{path.name}")
+        returned.writestr("../escaped-seed0.pt", "x")
+        returned.writestr("toy-seed0.pt", "not a state")
+    results = results_folder(tmp_path)
+    placed, refused = put([other], [tmp_path / "finished-1.zip"], results, stores)
+    assert placed == []
+    assert "trained with parameters" in refused["toy-seed0"]
+    assert "no such training" in refused["unknown-seed0"]
+    assert "no file of a training" in refused["../escaped-seed0.pt"]
+    assert "cannot be resumed" in refused["toy-seed0.pt"]
+    assert not results.exists() and not (tmp_path / "escaped-seed0.pt").exists()
+    (tmp_path / "cut.zip").write_bytes(b"PK")
+    with pytest.raises(ClearfiltersError, match=r"cut\.zip: cannot be read"):
+        put([other], [tmp_path / "cut.zip"], results, stores)
+    with pytest.raises(ClearfiltersError, match="not prepared yet"):
+        put([other], [], results, tmp_path / "nowhere")
+
+
+def test_parts_stay_below_their_limit(tmp_path: Path) -> None:
+    resume = tmp_path / "work/resume"
+    resume.mkdir(parents=True)
+    for number in range(5):
+        with Path("/dev/urandom").open("rb") as noise:
+            (resume / f"toy-seed{number}.pt").write_bytes(noise.read(LARGEST * 2 // 5))
+    written = pack_returned(tmp_path / "work", tmp_path / "out")
+    assert [path.name for path in written] == [f"unfinished-{part}.zip" for part in (1, 2, 3)]
+    assert all(path.stat().st_size < LARGEST * 1.01 for path in written)
