@@ -1,4 +1,4 @@
-# make all · test · lint · bench · tables · commit · repro · clean. Each sets the environment up first.
+# make all · test · lint · bench · bench-gpu · tables · commit · repro · clean. Each sets the environment up first.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -22,7 +22,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 NEEDS_GIT := git rev-parse --git-dir >/dev/null 2>&1 || { \
   echo "DVC needs a git repository, and this folder is in none: run git init, then this again." >&2; exit 1; }
 
-.PHONY: all env test lint bench tables commit repro clean
+.PHONY: all env test lint bench bench-gpu tables commit repro clean
 
 all: env
 	$(SNAKEMAKE) all $(OVERLAY)
@@ -60,6 +60,10 @@ lint: env
 
 bench: env
 	$(BIN)/python -m benchmarks
+
+# The same on a GPU, where there is one: benchmarks/results/gpu-<card>.json.
+bench-gpu: env
+	$(BIN)/python -m benchmarks.gpu
 
 # Tables, figures, claims and report from the recorded measurements alone: in a clone without data
 # and checkpoints, make tables PRESET=workflow/presets/cifar10-pilot.yaml. A measurement that is missing or

@@ -318,7 +318,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClearfiltersError as error:
         print(f"clearfilters: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            f"clearfilters: the GPU has too little free memory ({str(error).splitlines()[0]}); run "
+            "fewer jobs on it at once, or lower the batch size of this step in params.yaml. What "
+            "is finished is kept, and a training goes on after its last finished epoch",
+            file=sys.stderr,
+        )
+        return 1
     return 0
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # By name: commands that need no torch do not import it.
+    return type(error).__name__ == "OutOfMemoryError" and type(error).__module__ == "torch"
 
 
 if __name__ == "__main__":

@@ -5,20 +5,22 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from clearfilters.bundle.contents import Training
+from clearfilters.bundle.contents import CHECKPOINT_FILES, Training
 from clearfilters.bundle.pack import pack
 from clearfilters.bundle.returned import LARGEST, pack_returned, put
+from clearfilters.bundle.run import Running, Work, train_all
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.training.loop import train
+from clearfilters.training import loop
+from clearfilters.training.checkpoint import load_checkpoint
 
 Build = Callable[..., TrainingSlice]
 ENOUGH = 300  # seconds, far more than the toy trainings need
@@ -31,10 +33,10 @@ def training(make_slice: Build, name: str, *, epochs: int = 2) -> Training:
     return Training(name, 0, "digits", slice_)
 
 
-def run(bundle: Path, folder: Path, *options: str, seconds: float = ENOUGH) -> str:
+def run(bundle: Path, folder: Path, *options: str) -> str:
     """Run a bundle as its user does; what it printed."""
     command = [
-        sys.executable, str(bundle), "--seconds", str(seconds), "--work", str(folder / "work"),
+        sys.executable, str(bundle), "--seconds", str(ENOUGH), "--work", str(folder / "work"),
         "--out", str(folder / "out"), "--device", "cpu", *options,
     ]  # fmt: skip
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}  # small nets are fastest with one thread
@@ -58,43 +60,74 @@ def results_folder(tmp_path: Path) -> Path:
     return tmp_path / "results" / "toy"
 
 
+def unfinished(parameters: TrainingSlice, store: Path, state: Path) -> None:
+    """Train one epoch of several, as a training that is then stopped."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(_: object, row: dict[str, object]) -> None:
+        if row["epoch"] == 1:
+            raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(loop, "report", stop)
+        loop.train(parameters, store, state.parent / "none", state, torch.device("cpu"))
+
+
 def test_from_end_to_end(tmp_path: Path, stores: Path, make_slice: Build) -> None:
-    good, long = training(make_slice, "good"), training(make_slice, "long", epochs=100_000)
+    good, long = training(make_slice, "good"), training(make_slice, "long", epochs=3)
     broken = Training("broken", 0, "digits", {**good.slice_, "training": "no"})
-    pack([good, broken, long], [], [], tmp_path / "bundle.zip", LIMIT)
-    printed = run(tmp_path / "bundle.zip", tmp_path, "--at-once", "3", seconds=40)
+    pack([good, broken], [], [], tmp_path / "first.zip", LIMIT)
+    printed = run(tmp_path / "first.zip", tmp_path, "--at-once", "2")
     assert "good-seed0: finished" in printed and "broken-seed0: failed: " in printed
     assert "training" in printed.split("broken-seed0: failed: ")[1].splitlines()[0]
-    assert "long-seed0: stopped" in printed
-    out = tmp_path / "out"
-    report = json.loads((out / "report.json").read_text())
-    assert {entry["training"]: entry["outcome"][:7] for entry in report["trainings"]} == {
-        "good-seed0": "finishe", "broken-seed0": "failed:", "long-seed0": "stopped",
-    }  # fmt: skip
-    returned = sorted(out.glob("*finished-*.zip"))
-    assert [path.name for path in returned] == ["finished-1.zip", "unfinished-1.zip"]
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    outcomes = {entry["training"]: entry["outcome"][:6] for entry in report["trainings"]}
+    assert outcomes == {"good-seed0": "finish", "broken-seed0": "failed"}
+
+    state = tmp_path / "work/resume/long-seed0.pt"
+    unfinished(make_slice(epochs=3), stores / "digits", state)
+    written = pack_returned(tmp_path / "work", tmp_path / "out")
+    assert [path.name for path in written] == ["finished-1.zip", "unfinished-1.zip", "logs-1.zip"]
     results = results_folder(tmp_path)
-    placed, refused = put([good, long], returned, results, stores)
+    placed, refused = put([good, long], written[:2], results, stores)
     assert sorted(placed) == ["good-seed0", "long-seed0.pt"] and not refused
     assert (results / "resume/long-seed0.pt").is_file()
     here = results / "checkpoints/good/seed0"
-    assert sorted(path.name for path in here.iterdir()) == [
-        "history.csv", "meta.json", "model.safetensors",
-    ]  # fmt: skip
-    # What is there is not trained again, also on another machine.
-    (tmp_path / "elsewhere").mkdir()
-    options = ["--returned", *map(str, returned)]
-    printed = run(tmp_path / "bundle.zip", tmp_path / "elsewhere", *options, seconds=25)
-    assert "good-seed0" not in printed
-    log = (tmp_path / "elsewhere/work/logs/long-seed0.log").read_text()
-    assert "resuming after epoch" in log
-    there = tmp_path / "elsewhere/work/checkpoints/good-seed0/model.safetensors"
-    assert load_file(there).keys() == load_file(here / "model.safetensors").keys()
+    assert {path.name for path in here.iterdir()} == set(CHECKPOINT_FILES)
+    load_checkpoint(here)
+
+    # What is there is not trained again, on another machine either.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    pack([good, long], [], [], tmp_path / "second.zip", LIMIT)
+    printed = run(tmp_path / "second.zip", elsewhere, "--returned", *map(str, written[:2]))
+    assert "good-seed0" not in printed and "long-seed0: finished" in printed
+    assert "resuming after epoch 0" in (elsewhere / "work/logs/long-seed0.log").read_text()
+
+
+def test_what_still_runs_when_the_time_is_over_is_stopped(
+    tmp_path: Path, make_slice: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(_: Work, one: Training, device: str) -> Running:
+        process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        return Running(one, process, (tmp_path / device).open("ab"), time.monotonic())
+
+    monkeypatch.setattr("clearfilters.bundle.run.start", endless)
+    trainings = [training(make_slice, name) for name in ("first", "second", "third")]
+    begun = time.monotonic()
+    ended = train_all(Work(tmp_path / "work"), trainings, 2, begun + 1, "cpu")
+    assert time.monotonic() - begun < 60
+    assert [(entry["training"], entry["outcome"]) for entry in ended] == [
+        ("first-seed0", "stopped"),
+        ("second-seed0", "stopped"),
+    ]
 
 
 def test_a_bundle_over_its_limit_names_what_is_large(tmp_path: Path) -> None:
     noise = tmp_path / "noise.npz"
-    noise.write_bytes(Path("/dev/urandom").open("rb").read(2**20))
+    noise.write_bytes(os.urandom(2**20))
     with pytest.raises(ClearfiltersError, match=r"limit of 1 MiB .*noise\.npz 1\.0"):
         pack([], [noise], [], tmp_path / "bundle.zip", 2**20)
     assert not (tmp_path / "bundle.zip").exists()
@@ -117,7 +150,7 @@ def test_what_is_not_the_presets_is_refused(
 ) -> None:
     trained = tmp_path / "trained"
     one = make_slice(epochs=1)
-    train(one, stores / "digits", trained, tmp_path / "state.pt", torch.device("cpu"))
+    loop.train(one, stores / "digits", trained, tmp_path / "state.pt", torch.device("cpu"))
     other = training(make_slice, "toy", epochs=7)
     with zipfile.ZipFile(tmp_path / "finished-1.zip", "w") as returned:
         for path in trained.iterdir():
@@ -144,8 +177,7 @@ def test_parts_stay_below_their_limit(tmp_path: Path) -> None:
     resume = tmp_path / "work/resume"
     resume.mkdir(parents=True)
     for number in range(5):
-        with Path("/dev/urandom").open("rb") as noise:
-            (resume / f"toy-seed{number}.pt").write_bytes(noise.read(LARGEST * 2 // 5))
+        (resume / f"toy-seed{number}.pt").write_bytes(os.urandom(LARGEST * 2 // 5))
     written = pack_returned(tmp_path / "work", tmp_path / "out")
     assert [path.name for path in written] == [f"unfinished-{part}.zip" for part in (1, 2, 3)]
     assert all(path.stat().st_size < LARGEST * 1.01 for path in written)

@@ -33,7 +33,7 @@ def _pack(args: argparse.Namespace, trainings: list[Training]) -> None:
 
 
 def _put(args: argparse.Namespace, trainings: list[Training], run: str) -> None:
-    placed, refused = put(trainings, args.returned, args.results / run, args.data)
+    placed, refused = put(trainings, args.returned, args.results / run, args.data / run)
     for name in placed:
         print(f"put in place: {name}")
     for name, reason in refused.items():
@@ -55,7 +55,9 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=62, help="pack: MiB of the bundle")
     parser.add_argument("--returned", type=Path, nargs="*", default=[], help="put: the zip files")
     parser.add_argument("--results", type=Path, default=Path("results"), help="put")
-    parser.add_argument("--data", type=Path, default=Path("data/processed"), help="put: stores")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/processed"), help="put: of the stores"
+    )
     args = parser.parse_args()
     try:
         params = _params(args)

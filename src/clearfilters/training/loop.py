@@ -139,14 +139,7 @@ class Trainer:
     """Trains epochs of one training: its state, data, random stream and steps."""
 
     def __init__(self, state: State, data: Inputs, training: TrainingParams, seed: int) -> None:
-        """A trainer before its first epoch.
-
-        Args:
-            state: what it changes.
-            data: the training split.
-            training: rates, schedule, batches.
-            seed: of the training.
-        """
+        """A trainer of `state` on `data`, the training split, before its first epoch."""
         device = data.labels.device
         self.state = state
         self.data = data
