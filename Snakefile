@@ -10,6 +10,7 @@ from snakemake.utils import min_version, update_config
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
+from clearfilters.artifacts import CHECKPOINT_FILES
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
 from clearfilters.params.sources import check_parameter_file, typed
@@ -17,7 +18,6 @@ from clearfilters.reporting.figures import FIGURES
 from clearfilters.reporting.records import DATA
 from clearfilters.step_code import step_files
 from clearfilters.workflow import (
-    CHECKPOINT_FILES,
     FEATURE_FILES,
     Plan,
     TABLE_KINDS,

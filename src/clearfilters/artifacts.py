@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 from clearfilters.errors import ClearfiltersError
 
+# Of a checkpoint folder; the last is written last, so it tells that all are there.
+CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:

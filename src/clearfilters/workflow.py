@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clearfilters.analysis.features import FEATURE_ARRAYS
-from clearfilters.artifacts import parameters_hash, read_measurement, write_json
+from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_measurement, write_json
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import annotations_of
@@ -38,7 +38,6 @@ STORE_FILES = (
     "test/images.npy",
     "test/labels.npy",
 )
-CHECKPOINT_FILES = ("model.safetensors", "history.csv", "meta.json")
 FEATURE_FILES = (*FEATURE_ARRAYS, "meta.json")
 TABLE_KINDS = ("csv", "md")
 # Samples, and what made them.

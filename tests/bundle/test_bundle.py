@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from clearfilters.bundle.contents import CHECKPOINT_FILES, Training
+from clearfilters.artifacts import CHECKPOINT_FILES
+from clearfilters.bundle.contents import Training
 from clearfilters.bundle.pack import pack
 from clearfilters.bundle.returned import LARGEST, pack_returned, put
 from clearfilters.bundle.run import Running, Work, train_all
@@ -75,6 +76,7 @@ def unfinished(parameters: TrainingSlice, store: Path, state: Path) -> None:
         loop.train(parameters, store, state.parent / "none", state, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_from_end_to_end(tmp_path: Path, stores: Path, make_slice: Build) -> None:
     good, long = training(make_slice, "good"), training(make_slice, "long", epochs=3)
     broken = Training("broken", 0, "digits", {**good.slice_, "training": "no"})
@@ -166,6 +168,10 @@ def test_what_is_not_the_presets_is_refused(
     assert "no file of a training" in refused["../escaped-seed0.pt"]
     assert "cannot be resumed" in refused["toy-seed0.pt"]
     assert not results.exists() and not (tmp_path / "escaped-seed0.pt").exists()
+    with zipfile.ZipFile(tmp_path / "half.zip", "w") as returned:
+        returned.write(trained / "meta.json", "toy-seed0/meta.json")
+    _, refused = put([other], [tmp_path / "half.zip"], results, stores)
+    assert "model.safetensors is missing" in refused["toy-seed0"]
     (tmp_path / "cut.zip").write_bytes(b"PK")
     with pytest.raises(ClearfiltersError, match=r"cut\.zip: cannot be read"):
         put([other], [tmp_path / "cut.zip"], results, stores)

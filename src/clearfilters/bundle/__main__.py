@@ -13,15 +13,14 @@ from clearfilters.bundle.returned import put
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.loading import load_params
 from clearfilters.params.run import Params
+from clearfilters.params.sources import check_parameter_file
 
 
 def _params(args: argparse.Namespace) -> Params:
     content: dict[str, object] = {}
-    for path in (args.params, args.preset):
-        try:
-            update_config(content, yaml.safe_load(path.read_text()))
-        except (OSError, yaml.YAMLError) as error:
-            raise ClearfiltersError(f"{path}: cannot be read ({error}); correct it") from None
+    for path in (args.params, *args.preset):
+        check_parameter_file(path)
+        update_config(content, yaml.safe_load(path.read_text()))
     return load_params(content)
 
 
@@ -47,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m clearfilters.bundle", description=__doc__)
     parser.add_argument("command", choices=["pack", "put"])
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--preset", type=Path, required=True)
+    parser.add_argument("--preset", type=Path, nargs="+", required=True)
     parser.add_argument("--first", nargs="*", default=[], help="pack: experiments to begin with")
     parser.add_argument("--raw", type=Path, nargs="*", default=[], help="pack: files of the data")
     parser.add_argument("--wheels", type=Path, help="pack: folder of wheels")

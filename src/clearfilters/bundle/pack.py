@@ -16,7 +16,6 @@ from clearfilters.params.slices import training_slice
 
 MEBIBYTE = 2**20
 SHOWN = 3  # largest members that an error names
-LEFT_OUT = ("__pycache__",)
 
 
 def trainings_of(params: Params, first: Sequence[str] = ()) -> list[Training]:
@@ -74,7 +73,7 @@ def pack(
     members |= {f"wheels/{path.name}": path for path in wheels}
     package = Path(clearfilters.__path__[0])
     for path in sorted(package.rglob("*")):
-        if path.is_file() and not set(LEFT_OUT) & set(path.parts):
+        if path.is_file() and "__pycache__" not in path.parts:
             members[f"src/clearfilters/{path.relative_to(package)}"] = path
     members["__main__.py"] = Path(__file__).with_name("there.py")
     for path in members.values():

@@ -6,13 +6,12 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from clearfilters.artifacts import atomic_path, parameters_hash
+from clearfilters.artifacts import CHECKPOINT_FILES, atomic_path, parameters_hash
 from clearfilters.bundle.contents import (
-    CHECKPOINT_FILES,
-    FINISHED,
-    UNFINISHED,
+    CHECKPOINTS,
+    RESUME,
     Training,
-    open_zip,
+    extract,
 )
 from clearfilters.errors import ClearfiltersError
 from clearfilters.training.checkpoint import load_checkpoint, load_resume_state
@@ -21,7 +20,9 @@ LARGEST = 15 * 2**20  # bytes of one zip file that goes back
 
 
 def pack_returned(work: Path, out: Path) -> list[Path]:
-    """Write `finished-N.zip`, `unfinished-N.zip` and `logs-N.zip`, each at most `LARGEST`.
+    """Write `finished-N.zip`, `unfinished-N.zip` and `logs-N.zip`.
+
+    Each holds at most `LARGEST` bytes, unless one training alone has more.
 
     Args:
         work: the folder of the run, with `checkpoints/`, `resume/` and `logs/`.
@@ -30,14 +31,14 @@ def pack_returned(work: Path, out: Path) -> list[Path]:
     Returns:
         The files.
     """
-    checkpoints = work / "checkpoints"
+    checkpoints = work / CHECKPOINTS
     whole = [meta.parent for meta in sorted(checkpoints.glob("*/meta.json"))]
     groups = {
         "finished": [
             [(folder / name, f"{folder.name}/{name}") for name in CHECKPOINT_FILES]
             for folder in whole
         ],
-        "unfinished": [[(path, path.name)] for path in sorted((work / "resume").glob("*.pt"))],
+        "unfinished": [[(path, path.name)] for path in sorted((work / RESUME).glob("*.pt"))],
         "logs": [[(path, path.name)] for path in sorted((work / "logs").glob("*.log"))],
     }
     written = []
@@ -93,58 +94,43 @@ def put(
             )
     by_name = {training.name: training for training in trainings}
     placed: list[str] = []
-    refused: dict[str, str] = {}
-    with tempfile.TemporaryDirectory(dir=results.parent) as folder:
-        found = _extract(returned, Path(folder), refused)
-        for name, path in found.items():
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=results.parent) as temporary:
+        folder = Path(temporary)
+        refused = extract(returned, folder)
+        for path in sorted([*folder.glob(f"{CHECKPOINTS}/*"), *folder.glob(f"{RESUME}/*")]):
             try:
-                _put_one(by_name, name, path, results)
+                _put_one(by_name, path, results)
             except ClearfiltersError as error:
-                refused[name] = str(error)
+                refused[path.name] = str(error)
             else:
-                placed.append(name)
+                placed.append(path.name)
     return placed, refused
 
 
-def _extract(returned: Sequence[Path], folder: Path, refused: dict[str, str]) -> dict[str, Path]:
-    """What the zip files hold by name: a checkpoint's folder, or a state's file."""
-    found: dict[str, Path] = {}
-    for path in returned:
-        with open_zip(path) as members:
-            for member in members.namelist():
-                checkpoint, state = FINISHED.fullmatch(member), UNFINISHED.fullmatch(member)
-                if checkpoint:
-                    target = folder / checkpoint["name"] / checkpoint["file"]
-                    found[checkpoint["name"]] = target.parent
-                elif state:
-                    target = found[member] = folder / member
-                else:
-                    refused[member] = f"{path}: no file of a training; left alone"
-                    continue
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(members.read(member))
-    return found
-
-
-def _put_one(by_name: Mapping[str, Training], name: str, path: Path, results: Path) -> None:
-    training = by_name.get(name.removesuffix(".pt"))
+def _put_one(by_name: Mapping[str, Training], path: Path, results: Path) -> None:
+    training = by_name.get(path.name.removesuffix(".pt"))
     if training is None:
-        raise ClearfiltersError(f"{name}: the run has no such training; check the preset")
+        raise ClearfiltersError(f"{path.name}: the run has no such training; check the preset")
     expected = parameters_hash(training.slice_)
     if path.is_file():
         if load_resume_state(path, expected) is None:
-            raise ClearfiltersError(f"{name}: the state of a training with other parameters")
-        target = results / "resume" / name
+            raise ClearfiltersError(f"{path.name}: the state of a training with other parameters")
+        target = results / RESUME / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(path, target)
         return
+    missing = [name for name in CHECKPOINT_FILES if not (path / name).exists()]
+    if missing:
+        raise ClearfiltersError(f"{path.name}: {missing[0]} is missing; fetch the zip files again")
     _, _, meta = load_checkpoint(path)
-    if meta["parameters_hash"] != expected or parameters_hash(meta["parameters"]) != expected:
+    found = parameters_hash(meta["parameters"])
+    if found != expected or meta.get("parameters_hash") != expected:
         raise ClearfiltersError(
-            f"{name}: trained with parameters {meta['parameters_hash'][:12]}, but the preset's are "
+            f"{path.name}: trained with parameters {found[:12]}, but the preset's are "
             f"{expected[:12]}; train again, or use the preset that it was packed with"
         )
-    target = results / "checkpoints" / training.experiment / f"seed{training.seed}"
+    target = results / CHECKPOINTS / training.experiment / f"seed{training.seed}"
     target.mkdir(parents=True, exist_ok=True)
-    for file in CHECKPOINT_FILES:
-        shutil.move(path / file, target / file)
+    for name in CHECKPOINT_FILES:
+        shutil.move(path / name, target / name)

@@ -17,17 +17,17 @@ from typing import IO, Any
 
 import torch
 
-from clearfilters.artifacts import write_json
+from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_json, write_json
 from clearfilters.bundle.contents import (
-    CHECKPOINT_FILES,
-    FINISHED,
+    CHECKPOINTS,
+    RESUME,
     TRAININGS,
-    UNFINISHED,
     Training,
-    open_zip,
+    extract,
 )
 from clearfilters.bundle.returned import pack_returned
 from clearfilters.data.prepare import prepare
+from clearfilters.errors import ClearfiltersError
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import device_description
@@ -58,44 +58,32 @@ class Work:
 
     def checkpoint(self, training: Training) -> Path:
         """Where a finished training lies."""
-        return self.folder / "checkpoints" / training.name
+        return self.folder / CHECKPOINTS / training.name
 
     def resume(self, training: Training) -> Path:
         """Where an unfinished training's state lies."""
-        return self.folder / "resume" / f"{training.name}.pt"
+        return self.folder / RESUME / f"{training.name}.pt"
 
     def store(self, training: Training) -> Path:
         """The prepared data of a training."""
         return self.folder / "data" / training.dataset
 
     def is_finished(self, training: Training) -> bool:
-        """Whether its checkpoint is whole: meta.json is written last."""
-        return (self.checkpoint(training) / CHECKPOINT_FILES[-1]).exists()
-
-    def take(self, returned: Sequence[Path]) -> None:
-        """Go on from what an earlier run packed."""
-        for path in returned:
-            with open_zip(path) as members:
-                for name in members.namelist():
-                    if found := FINISHED.fullmatch(name):
-                        target = self.folder / "checkpoints" / found["name"] / found["file"]
-                    elif UNFINISHED.fullmatch(name):
-                        target = self.folder / "resume" / name
-                    else:
-                        continue
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(members.read(name))
+        """Whether its checkpoint is whole, and of these parameters."""
+        meta = self.checkpoint(training) / CHECKPOINT_FILES[-1]
+        expected = parameters_hash(training.slice_)
+        return meta.exists() and read_json(meta)["parameters_hash"] == expected
 
 
 def prepare_data(work: Work, trainings: Sequence[Training]) -> None:
-    """Unpack the raw data and prepare the store of each data set."""
+    """Prepare the store of each data set that has none yet, from the raw data unpacked before."""
+    by_dataset = {training.dataset: training for training in reversed(trainings)}
+    absent = [one for one in by_dataset.values() if not (work.store(one) / "meta.json").exists()]
     raw = work.folder / "raw"
-    if (raw / "unpack.py").exists():
+    if absent and (raw / "unpack.py").exists():
         subprocess.run([sys.executable, raw / "unpack.py", raw], check=True)
-    for training in trainings:
-        if not work.store(training).exists():
-            data = parse(TrainingSlice, training.slice_).data
-            prepare(data, raw, work.store(training), download=False)
+    for one in absent:
+        prepare(parse(TrainingSlice, one.slice_).data, raw, work.store(one), download=False)
 
 
 def start(work: Work, training: Training, device: str) -> Running:
@@ -172,8 +160,8 @@ def start_sharing(device: str, at_once: int) -> bool:
     return subprocess.run([MPS, "-d"], check=False).returncode == 0
 
 
-def main() -> None:
-    """Run as the bundle's arguments say."""
+def main() -> int:
+    """Run as the bundle's arguments say; returns the exit status."""
     begun = time.monotonic()
     parser = argparse.ArgumentParser(prog="python3 bundle.zip")
     parser.add_argument("--seconds", type=float, required=True, help="when to stop")
@@ -182,12 +170,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of what goes back")
     parser.add_argument("--returned", type=Path, nargs="*", default=[], help="of an earlier run")
     parser.add_argument("--device", help="cuda or cpu; by default cuda where there is one")
-    args = parser.parse_args()
+    try:
+        run(parser.parse_args(), begun)
+    except ClearfiltersError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(args: argparse.Namespace, begun: float) -> None:
+    """Prepare, train and pack; `begun` (of the monotonic clock) is when the time began."""
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     work = Work(args.work)
     content = json.loads((args.work / TRAININGS).read_text())
     trainings = [Training(**training) for training in content]
-    work.take(args.returned)
+    extract(args.returned, work.folder)
     prepare_data(work, trainings)
     sharing = start_sharing(device, args.at_once)
     prepared = time.monotonic() - begun
@@ -211,4 +208,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

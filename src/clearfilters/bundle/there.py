@@ -45,8 +45,9 @@ def main() -> None:
     unpack(Path(sys.argv[0]), work)
     site = work / "site"
     wheels = missing(sorted((work / "wheels").glob("*.whl")))
-    if wheels and not site.exists():
-        options = ["-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target"]
+    if wheels:
+        options = ["-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir"]
+        options += ["--upgrade", "--target"]
         command = [sys.executable, "-m", "pip", "install", *options, str(site), *wheels]
         subprocess.run(command, check=True)
     environment = {
