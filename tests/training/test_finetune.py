@@ -268,16 +268,16 @@ def test_views_are_augmented_copies(digits_store: Path, tuned: Build) -> None:
 
 
 def test_view_streams_are_no_epoch_streams() -> None:
-    draws = [
-        int(torch.randint(2**62, (1,), generator=stream))
+    seeds = [
+        found
         for seed in range(3)
         for number in range(4)
-        for stream in (
-            loop.stream(seed, number - 1, CPU),
-            inputs.random_stream(CPU, seed, number, finetune.VIEW_STREAM),
+        for found in (
+            loop.epoch_seed(seed, number - 1),
+            inputs.stream_seed(seed, number, finetune.VIEW_STREAM),
         )
     ]
-    assert len(set(draws)) == len(draws)
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_a_batch_takes_any_view_of_its_own_images() -> None:

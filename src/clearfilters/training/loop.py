@@ -35,7 +35,7 @@ from clearfilters.training.checkpoint import (
     save_resume_state,
 )
 from clearfilters.training.finetune import trained_part
-from clearfilters.training.inputs import Inputs, autocast, random_stream, stream_seed, to_device
+from clearfilters.training.inputs import Inputs, autocast, stream_seed, to_device
 from clearfilters.training.optimizers import PathOptimizer, gate_optimizer, theta_optimizer
 from clearfilters.training.schedules import lr_factor
 from clearfilters.training.step import StepFunction, make_step
@@ -73,9 +73,9 @@ def make_deterministic() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def stream(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """The random stream of one epoch (epoch -1: initialisation)."""
-    return random_stream(device, seed, epoch + 1)
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of an epoch's random stream (epoch -1: initialisation)."""
+    return stream_seed(seed, epoch + 1)
 
 
 def initial_state(parameters: TrainingSlice, model: Classifier, device: torch.device) -> State:
@@ -157,7 +157,7 @@ class Trainer:
             Mean cost and accuracy over the epoch's samples.
         """
         training, device = self.training, self.data.labels.device
-        self.draws.manual_seed(stream_seed(self.seed, epoch + 1))
+        self.draws.manual_seed(epoch_seed(self.seed, epoch))
         count = len(self.data.labels)
         order = torch.randperm(count, generator=self.draws, device=device)
         batches = order.split(training.batch_size)
@@ -261,8 +261,7 @@ def train(
     check_gate(method, len(store.classes), training.epochs)
     train_images = to_device(read_split(store_folder, "train"), device, training)
     test_images = to_device(read_split(store_folder, "test"), device)
-    initial_seed = stream(parameters.seed, -1, torch.device("cpu")).initial_seed()
-    torch.manual_seed(initial_seed)
+    torch.manual_seed(epoch_seed(parameters.seed, -1))
     model = build_from_slice(parameters, store)
     trained: Classifier = model
     data: Inputs = train_images

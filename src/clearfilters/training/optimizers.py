@@ -46,36 +46,23 @@ def theta_optimizer(model: nn.Module, training: TrainingParams, lr: float) -> Pa
     """An optimizer of all parameters of a model, which lies on its device."""
     parameters = list(model.parameters())
     device = parameters[0].device
-    if device.type != "cuda":
-        return PathOptimizer(_optimizer(parameters, training, lr), lr)
-    rate = torch.tensor(lr, device=device)
-    # Fused: the only SGD that reads its rate from the device.
-    optimizer = _optimizer(parameters, training, rate, fused=True)
-    if isinstance(optimizer, torch.optim.SGD) and training.momentum > 0:
+    on_gpu = device.type == "cuda"
+    rate = torch.tensor(lr, device=device) if on_gpu else None
+    shared: dict[str, Any] = {
+        "lr": lr if rate is None else rate,
+        "weight_decay": training.weight_decay,
+        # Fused: the only SGD that reads its rate from the device.
+        "fused": True if on_gpu else None,
+    }
+    if training.optimizer == "adam":
+        return PathOptimizer(torch.optim.Adam(parameters, capturable=on_gpu, **shared), lr, rate)
+    sgd = torch.optim.SGD(parameters, momentum=training.momentum, **shared)
+    if on_gpu and training.momentum > 0:
         # The first step would be captured as one without momentum.
         for parameter in parameters:
             if parameter.requires_grad:
-                optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    return PathOptimizer(optimizer, lr, rate)
-
-
-def _optimizer(
-    parameters: Iterable[nn.Parameter],
-    training: TrainingParams,
-    lr: float | Tensor,
-    **options: Any,
-) -> torch.optim.Optimizer:
-    if training.optimizer == "adam":
-        if options:
-            options["capturable"] = True
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=training.weight_decay, **options)
-    return torch.optim.SGD(
-        parameters,
-        lr=lr,
-        momentum=training.momentum,
-        weight_decay=training.weight_decay,
-        **options,
-    )
+                sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return PathOptimizer(sgd, lr, rate)
 
 
 def gate_optimizer(
