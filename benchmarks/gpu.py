@@ -88,6 +88,11 @@ def images_per_second(path: GatePath, *, eager: bool = False, **training: Any) -
     if eager:
         trained.steps[path] = partial(trained.train_batch, path)
     trained.epoch(0, path)
+    return timed(trained, path)
+
+
+def timed(trained: Trainer, path: GatePath) -> float:
+    """Images per second of a training's next epochs."""
 
     def epochs() -> None:
         for number in range(1, EPOCHS + 1):
@@ -120,10 +125,7 @@ def _one_of_several(together: Any, speeds: Any) -> None:
     trained = trainer("std")
     trained.epoch(0, "std")
     together.wait()
-    start = time.perf_counter()
-    for number in range(1, EPOCHS + 1):
-        trained.epoch(number, "std")
-    speeds.put(EPOCHS * IMAGES / (time.perf_counter() - start))
+    speeds.put(timed(trained, "std"))
 
 
 def side_by_side(count: int) -> float:
@@ -181,16 +183,14 @@ def features() -> dict[str, float]:
     images = workload.random_split(10_000).images
     model = workload.network().eval()
     on_cpu, cpu_logits = pooled_and_logits(model, images, 1000, torch.device("cpu"))
-    model.cuda()
     found: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def forward() -> None:
         model.cuda()
         found.append(pooled_and_logits(model, images, 1000, torch.device("cuda")))
 
-    with torch.no_grad():
-        forward()
-        took = seconds(forward)
+    forward()
+    took = seconds(forward)
     pooled, logits = found[-1]
     return {
         "images_per_s": len(images) / took,
