@@ -10,6 +10,7 @@ from snakemake.utils import min_version, update_config
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
+from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.artifacts import CHECKPOINT_FILES
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES

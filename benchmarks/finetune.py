@@ -16,13 +16,15 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import median_ratio, seconds
 from clearfilters.data.store import Split
-from clearfilters.models.registry import build_classifier
+from clearfilters.models.classifier import build_classifier
 from clearfilters.params.networks import FineTuneParams
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.params.training import TrainingParams
-from clearfilters.training.finetune import trained_part
-from clearfilters.training.inputs import Images, Inputs, to_device
-from clearfilters.training.loop import State, Trainer, initial_state, make_deterministic
+from clearfilters.training.checkpoint import build_method
+from clearfilters.training.determinism import make_deterministic
+from clearfilters.training.frozen import Cache, train_above
+from clearfilters.training.inputs import Images, to_device
+from clearfilters.training.loop import Trainer
 
 NETWORK = "efficientnet-lite0"
 SIDE = 128
@@ -58,37 +60,37 @@ def _images(count: int, augmentation: TrainingParams | None = None) -> Images:
     return to_device(split, workload.device(), augmentation)
 
 
-def _start(views: int, count: int) -> tuple[State, Inputs]:
-    """The state before the first epoch, and what it is trained on; caching happens here."""
+def _start(views: int, count: int) -> Trainer:
+    """A training before its first epoch; caching happens here."""
     torch.manual_seed(0)
     model = build_classifier(
         NETWORK, num_classes=5, width=None, mean=workload.MEAN, std=workload.STD
     )
     where = workload.device()
-    model.to(where).to(memory_format=torch.channels_last)
-    data = _images(count, _slice(views).training)
-    part, maps, _ = trained_part(model, _slice(views), data, _images(1))
-    return initial_state(_slice(views), part, where), maps
+    slice_ = _slice(views)
+    method = build_method(slice_, model).to(where).to(memory_format=torch.channels_last)
+    images = _images(count, slice_.training)
+    data, _ = train_above(method, slice_, images, _images(1), Cache(None, ""))
+    return Trainer(method, data, slice_.training, 0)
 
 
 def _train(views: int, count: int, epochs: int) -> None:
     """Fine-tune for some epochs, the caching included; no evaluation on either side."""
-    state, maps = _start(views, count)
-    training = _slice(views).training
+    trainer = _start(views, count)
     for epoch in range(epochs):
-        Trainer(state, maps, training, 0).epoch(epoch, "std")
+        trainer.epoch(epoch, "std")
     workload.wait(workload.device())
 
 
 @torch.no_grad()
 def predicted_ratio(epochs: int) -> float:
     """How many times the multiply-adds of a cached training an uncached one has."""
-    state, maps = _start(0, BATCH)
+    trainer = _start(0, BATCH)
     chosen = torch.arange(BATCH, device=workload.device())
     with FlopCounterMode(display=False) as frozen:
-        batch = maps.batch(chosen, torch.Generator(workload.device()))
+        batch = trainer.data.batch(chosen, torch.Generator(workload.device()))
     with FlopCounterMode(display=False) as trained:
-        state.model(batch)
+        trainer.method(batch)
     # Backward, each layer's inputs and weights take a product of the same size. (PyTorch's counter
     # is not asked: it takes the backward pass of a depthwise convolution for that of a full one.)
     step = 3 * trained.get_total_flops()

@@ -15,7 +15,7 @@ from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from clearfilters.attacks.adversarial import respond
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 
 REQUIRED = 5.0
 

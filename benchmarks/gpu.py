@@ -27,9 +27,9 @@ from clearfilters.attacks.white_box import attack_images
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.methods.gate import Path as GatePath
 from clearfilters.params.attacks import CwParams, OnePixelParams, PgdParams
+from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.features import pooled_and_logits
-from clearfilters.training.inputs import to_device
-from clearfilters.training.loop import Trainer, initial_state, make_deterministic
+from clearfilters.training.loop import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 IMAGES = 50_000  # of a training, as CIFAR-10 has
@@ -76,10 +76,7 @@ def trainer(path: GatePath, **training: Any) -> Trainer:
     """A training whose epochs are timed."""
     slice_ = workload.parameters(PATHS[path])
     slice_ = slice_.model_copy(update={"training": slice_.training.model_copy(update=training)})
-    where = torch.device("cuda")
-    state = initial_state(slice_, workload.network(), where)
-    data = to_device(workload.random_split(IMAGES), where, slice_.training)
-    return Trainer(state, data, slice_.training, 0)
+    return workload.our_training(slice_, IMAGES, torch.device("cuda"))
 
 
 def images_per_second(path: GatePath, *, eager: bool = False, **training: Any) -> float:

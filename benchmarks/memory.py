@@ -21,13 +21,10 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.usual_loop import UsualLoop
 from clearfilters.data.store import read_split, write_store
+from clearfilters.training.checkpoint import build_method
+from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.inputs import to_device
-from clearfilters.training.loop import (
-    Trainer,
-    evaluate,
-    initial_state,
-    make_deterministic,
-)
+from clearfilters.training.loop import Trainer, evaluate
 
 REQUIRED_GIB = 2.0
 CPU = torch.device("cpu")
@@ -38,16 +35,16 @@ def _ours(batches: int, store: Path) -> None:
     slice_ = workload.parameters("joint")
     data = to_device(read_split(store, "train"), CPU, slice_.training)
     test = to_device(read_split(store, "test"), CPU)
-    state = initial_state(slice_, workload.network(), CPU)
+    method = build_method(slice_, workload.network()).to(memory_format=torch.channels_last)
     # All images stay resident; only the epoch is shorter.
     data = replace(data, labels=data.labels[: batches * workload.BATCH])
-    Trainer(state, data, slice_.training, 0).epoch(0, "joint")
+    Trainer(method, data, slice_.training, 0).epoch(0, "joint")
     test = replace(
         test,
         images=test.images[: batches * workload.BATCH],
         labels=test.labels[: batches * workload.BATCH],
     )
-    evaluate(state.model, test, slice_.training.precision)
+    evaluate(method, test)
 
 
 def _baseline(batches: int, store: Path) -> None:

@@ -9,7 +9,7 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from clearfilters.methods.gate import Path
-from clearfilters.training.loop import Trainer, make_deterministic
+from clearfilters.training.determinism import make_deterministic
 
 REQUIRED: dict[Path, float] = {"gate": 1.03, "joint": 1.05}
 
@@ -17,8 +17,8 @@ REQUIRED: dict[Path, float] = {"gate": 1.03, "joint": 1.05}
 def _epoch(path: Path, count: int) -> Callable[[], object]:
     scheme = "joint" if path == "joint" else "alternating"
     slice_ = workload.parameters(None if path == "std" else scheme)
-    state, data = workload.our_training(None if path == "std" else scheme, count)
-    return lambda: Trainer(state, data, slice_.training, 0).epoch(0, path)
+    trainer = workload.our_training(slice_, count, workload.device())
+    return lambda: trainer.epoch(0, path)
 
 
 def run(repeats: int, batches: int) -> list[Row]:

@@ -19,7 +19,7 @@ from clearfilters.analysis.phi import GateCrossEntropy, fit_gate
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split
 from clearfilters.methods.gate import gated_logits, lsg_sparsity, project_
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 from clearfilters.training.features import pooled_and_logits
 
 PASSES = 200

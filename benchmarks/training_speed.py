@@ -10,7 +10,7 @@ from benchmarks import workload
 from benchmarks.row import Row
 from benchmarks.timing import interleaved, median_ratio
 from benchmarks.usual_loop import UsualLoop
-from clearfilters.training.loop import Trainer, make_deterministic
+from clearfilters.training.determinism import make_deterministic
 
 REQUIRED = 2.0
 
@@ -18,13 +18,12 @@ REQUIRED = 2.0
 def run(repeats: int, batches: int) -> Row:
     """Time passes over `batches` batches of 256 images."""
     count = batches * workload.BATCH
-    slice_ = workload.parameters(None)
-    state, data = workload.our_training(None, count)
-    usual = UsualLoop(workload.random_split(count), data.labels.device)
+    trainer = workload.our_training(workload.parameters(None), count, workload.device())
+    usual = UsualLoop(workload.random_split(count), workload.device())
 
     def ours() -> None:
         make_deterministic()
-        Trainer(state, data, slice_.training, 0).epoch(0, "std")
+        trainer.epoch(0, "std")
 
     def baseline() -> None:
         torch.use_deterministic_algorithms(False)

@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from clearfilters.data.store import Split
-from clearfilters.models.registry import Classifier, build_classifier
+from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.training.inputs import Images, to_device
-from clearfilters.training.loop import State, initial_state
+from clearfilters.training.checkpoint import build_method
+from clearfilters.training.inputs import to_device
+from clearfilters.training.loop import Trainer
 
 CLASSES = 10
 SIDE = 32
@@ -38,6 +39,7 @@ def random_split(count: int, seed: int = 0) -> Split:
 def parameters(scheme: str | None) -> TrainingSlice:
     """The papers' CIFAR-10 training; `scheme` is alternating, joint or None for no gate."""
     gate = {
+        "name": "gate",
         "objective": {"name": "lsg", "lambda": 0.1, "a": 0.02, "s_density": 0.1},
         "path": {"scheme": scheme, "period": 3, "gate_phases": [1], "warmup_epochs": 0},
         "update": {"init": 0.5, "optimizer": "plain", "lr": 0.1},
@@ -46,7 +48,7 @@ def parameters(scheme: str | None) -> TrainingSlice:
         {
             "data": {"format": "cifar10", "note": "", "verify": False},
             "model": {"name": "resnet20"},
-            "gate": None if scheme is None else gate,
+            "method": {"name": "std"} if scheme is None else gate,
             "training": {
                 "epochs": 200,
                 "batch_size": BATCH,
@@ -75,9 +77,8 @@ def network() -> Classifier:
     return build_classifier("resnet20", num_classes=CLASSES, width=None, mean=MEAN, std=STD)
 
 
-def our_training(scheme: str | None, count: int) -> tuple[State, Images]:
-    """Our state and data, ready for `Trainer.epoch` on `count` images."""
-    where = device()
-    slice_ = parameters(scheme)
-    state = initial_state(slice_, network(), where)
-    return state, to_device(random_split(count), where, slice_.training)
+def our_training(slice_: TrainingSlice, count: int, where: torch.device) -> Trainer:
+    """Our training of a fresh ResNet20 on `count` images, before its first epoch."""
+    method = build_method(slice_, network()).to(where).to(memory_format=torch.channels_last)
+    data = to_device(random_split(count), where, slice_.training)
+    return Trainer(method, data, slice_.training, slice_.seed)

@@ -10,8 +10,10 @@ import yaml
 from snakemake.utils import update_config
 
 from clearfilters.data import digits
-from clearfilters.data.store import Split, write_store
+from clearfilters.data.store import Split, read_meta, write_store
+from clearfilters.methods.method import Method
 from clearfilters.params.slices import TrainingSlice
+from clearfilters.training.checkpoint import build_method, build_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,7 +67,7 @@ def make_slice() -> Callable[..., TrainingSlice]:
 
     def build(
         *,
-        gate: dict[str, Any] | None = None,
+        method: dict[str, Any] | None = None,
         model: dict[str, Any] | None = None,
         seed: int = 0,
         **training: Any,
@@ -88,7 +90,7 @@ def make_slice() -> Callable[..., TrainingSlice]:
         content = {
             "data": DIGITS,
             "model": model or {"name": "resnet20", "width": 4},
-            "gate": gate,
+            "method": method or {"name": "std"},
             "training": {**defaults, **training},
             "seed": seed,
         }
@@ -98,11 +100,23 @@ def make_slice() -> Callable[..., TrainingSlice]:
 
 
 @pytest.fixture
+def fresh_method(digits_store: Path) -> Callable[[TrainingSlice], Method]:
+    """Builds the untrained method of a training slice on digits."""
+
+    def build(parameters: TrainingSlice) -> Method:
+        meta = read_meta(digits_store)
+        network = build_network(parameters, meta.classes, meta.mean, meta.std)
+        return build_method(parameters, network)
+
+    return build
+
+
+@pytest.fixture
 def gate_block() -> Callable[..., dict[str, Any]]:
-    """Builds the gate block of an experiment: LSG, alternating, unless told otherwise."""
+    """Builds the method block of a gate experiment: LSG, alternating, unless told otherwise."""
 
     def build(**changes: Any) -> dict[str, Any]:
         moves = {} if "fixed" in changes else {"update": PLAIN}
-        return {"objective": LSG, "path": ALTERNATING, **moves, **changes}
+        return {"name": "gate", "objective": LSG, "path": ALTERNATING, **moves, **changes}
 
     return build

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,9 @@ from scipy.ndimage import zoom
 from clearfilters.data.imagefolder import centre_crop
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import Classifier
+from clearfilters.methods.gate_training import GateTraining
+from clearfilters.methods.method import Method
+from clearfilters.models.classifier import Classifier
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.predict import (
     Prediction,
@@ -25,26 +28,34 @@ from clearfilters.predict import (
     read_image,
     run,
 )
-from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
+from clearfilters.training.checkpoint import load_checkpoint, save_checkpoint
 
 CLASSES = [f"class {index}" for index in range(10)]
 
 
 @pytest.fixture
 def checkpoint(
-    tmp_path: Path, digits_store: Path, make_slice: Callable[..., TrainingSlice]
+    tmp_path: Path,
+    digits_store: Path,
+    make_slice: Callable[..., TrainingSlice],
+    gate_block: Callable[..., dict[str, Any]],
+    fresh_method: Callable[[TrainingSlice], Method],
 ) -> Path:
-    """A checkpoint of a random network of K = 16 filters, with a gate."""
+    """A checkpoint of a random network of K = 16 filters, with a gate; `plain` has none."""
     torch.manual_seed(0)
-    parameters, meta = make_slice(), read_meta(digits_store)
-    model = build_from_slice(parameters, meta)
-    torch.nn.init.normal_(model.head.bias)
-    gate = torch.zeros(10, 16)
-    gate[3, :] = 1.0
-    gate[5, 0::2] = 0.5
-    gate[:, 7] = 1.0
-    save_checkpoint(tmp_path / "gated", model, gate, [], parameters, meta, torch.device("cpu"))
-    save_checkpoint(tmp_path / "plain", model, None, [], parameters, meta, torch.device("cpu"))
+    parameters, meta = make_slice(method=gate_block()), read_meta(digits_store)
+    method = fresh_method(parameters)
+    assert isinstance(method, GateTraining)
+    torch.nn.init.normal_(method.network.head.bias)
+    with torch.no_grad():
+        gate = method.gate.values.zero_()
+        gate[3, :] = 1.0
+        gate[5, 0::2] = 0.5
+        gate[:, 7] = 1.0
+    save_checkpoint(tmp_path / "gated", method, [], parameters, meta, torch.device("cpu"))
+    without = make_slice()
+    plain = fresh_method(without)
+    save_checkpoint(tmp_path / "plain", plain, [], without, meta, torch.device("cpu"))
     return tmp_path / "gated"
 
 
@@ -61,10 +72,11 @@ def predicted(
     checkpoint: Path, picture: Path, filters: int = 16
 ) -> tuple[Prediction, Classifier, torch.Tensor]:
     """The prediction, the network and its input."""
-    model, gate, meta = load_checkpoint(checkpoint)
+    method, meta = load_checkpoint(checkpoint)
+    model = method.network
     image = read_image(picture)
     found = predict_image(
-        image, model, gate, CLASSES,
+        image, model, method.arrays().get("gate"), CLASSES,
         image_size=meta["image_size"], filters=filters, gate_threshold=0.5,
     )  # fmt: skip
     return found, model, network_input(image, 32)
@@ -197,11 +209,12 @@ def test_run_says_when_there_is_no_gate(
 def test_a_dataset_image_is_answered_as_in_the_store(
     checkpoint: Path, digits_store: Path, tmp_path: Path
 ) -> None:
-    model, gate, _ = load_checkpoint(checkpoint)
+    method, _ = load_checkpoint(checkpoint)
+    model = method.network
     pixels: npt.NDArray[np.uint8] = np.array(read_split(digits_store, "test").images[0])
     Image.fromarray(pixels).save(tmp_path / "digit.png")
     found = predict_image(
-        read_image(tmp_path / "digit.png"), model, gate, CLASSES,
+        read_image(tmp_path / "digit.png"), model, method.arrays()["gate"], CLASSES,
         image_size=32, filters=1, gate_threshold=0.5,
     )  # fmt: skip
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255

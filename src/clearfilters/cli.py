@@ -50,7 +50,7 @@ def _train(args: Arguments) -> None:
 
     parameters = parse(TrainingSlice, args.parameters)
     device = _device(args.device)
-    train(parameters, args.data, args.out, args.resume, device, raw=args.raw)
+    train(parameters, args.data, args.out, args.resume, device, raw=args.raw, frozen=args.frozen)
 
 
 def _features(args: Arguments) -> None:
@@ -211,6 +211,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(train, "--parameters", **slice_)
     add(train, "--data", type=Path, help="the processed store")
     add(train, "--raw", type=Path, required=False, default=Path("data/raw"), help="of weights")
+    add(train, "--frozen", type=Path, required=False, help="keeps what frozen blocks compute")
     add(train, "--resume", type=Path, help="file for the state after each finished epoch")
     add(train, "--out", type=Path, help="checkpoint folder")
     add(train, "--device", **device)

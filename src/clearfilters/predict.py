@@ -18,7 +18,7 @@ from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.imagefolder import centre_crop
 from clearfilters.data.raw_files import as_rgb
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 from clearfilters.training.checkpoint import load_checkpoint
 
 # How the picture of a class activation map looks.
@@ -233,13 +233,13 @@ def run(
             f"--gate-threshold: {gate_threshold} given, a value above 0 and at most 1 expected"
         )
     pictures = picture_paths(images, out)
-    model, gate, meta = load_checkpoint(checkpoint)
+    method, meta = load_checkpoint(checkpoint)
     for path, picture in zip(images, pictures, strict=True):
         image = prepared(read_image(path), meta)
         prediction = predict_image(
             image,
-            model,
-            gate,
+            method.network,
+            method.arrays().get("gate"),
             meta["classes"],
             image_size=meta["image_size"],
             filters=filters,

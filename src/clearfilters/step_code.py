@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 
 import clearfilters
-from clearfilters.analysis.measurements import MEASUREMENTS
-from clearfilters.data.prepare import READERS
 
 PACKAGE = "clearfilters"
 # What a module may read besides other modules.
@@ -29,12 +27,10 @@ STEP_MODULES = {
     "claims": "clearfilters.reporting.claims",
     "report": "clearfilters.reporting.page",
 }
-# Modules that a step imports by name, only the one that it needs.
-REGISTRIES = {"prepare": READERS, "measure": MEASUREMENTS}
-# Not inputs of any rule: the command line only passes arguments on, and what params/ resolves
-# reaches each rule as its slice, whose changes are seen. Else a new parameter of one analysis would
-# retrain every network.
-UNTRACKED = ("clearfilters.cli", "clearfilters.params")
+# Not inputs of any rule: the command line only passes arguments on; what params/ resolves reaches
+# each rule as its slice, whose changes are seen; and of what the registry names, a step depends on
+# what it takes. Else a new parameter, or a new network, would retrain every other.
+UNTRACKED = ("clearfilters.cli", "clearfilters.params", "clearfilters.registry")
 
 
 def module_files(*modules: str) -> list[str]:
@@ -59,17 +55,14 @@ def module_files(*modules: str) -> list[str]:
 
 
 @cache
-def step_files(step: str, chosen: str | None = None) -> list[str]:
+def step_files(step: str, *chosen: str) -> list[str]:
     """The module files of a step of STEP_MODULES.
 
     Args:
         step: its name.
-        chosen: for a step of REGISTRIES, the analysis or the format of the data.
+        chosen: what the step takes from the registry, `module:object` or `module`.
     """
-    modules = [STEP_MODULES[step]]
-    if chosen is not None:
-        modules.append(REGISTRIES[step][chosen])
-    return module_files(*modules)
+    return module_files(STEP_MODULES[step], *(entry.split(":")[0] for entry in chosen))
 
 
 def _is_untracked(module: str) -> bool:

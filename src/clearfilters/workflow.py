@@ -12,7 +12,6 @@ from clearfilters.analysis.features import FEATURE_ARRAYS
 from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_measurement, write_json
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.datasets import annotations_of
 from clearfilters.params.jobs import TRADEOFF, Job, data_params, jobs
 from clearfilters.params.loading import load_params
 from clearfilters.params.measurements import ANALYSES, GATE_ANALYSES
@@ -26,6 +25,7 @@ from clearfilters.params.slices import (
     measurement_slice,
     training_slice,
 )
+from clearfilters.registry import DATASETS, METHODS, NETWORKS, PRETRAINED
 from clearfilters.reporting.figures import CONTACT_SHEET, FIGURES, figure_spec, not_run
 from clearfilters.reporting.records import DATA
 from clearfilters.reporting.tables import TABLES, table_spec
@@ -126,7 +126,7 @@ class Plan:
 
     def store_files(self, dataset: str) -> list[str]:
         """The files of the processed store of a data set."""
-        kinds = annotations_of(data_params(self.params, dataset))
+        kinds = data_params(self.params, dataset).ANNOTATIONS
         annotations = [f"{split}/{ANNOTATION_FILES[kind]}" for split in SPLITS for kind in kinds]
         return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *annotations)]
 
@@ -234,7 +234,16 @@ class Plan:
 
     def store_modules(self, dataset: str) -> list[str]:
         """The module files that the store of a data set depends on."""
-        return step_files("prepare", data_params(self.params, dataset).format)
+        return step_files("prepare", DATASETS[data_params(self.params, dataset).format].reader)
+
+    def model_modules(self, step: str, experiment: str) -> list[str]:
+        """The module files of a step on an experiment's models: its own method's and network's."""
+        job = next(job for job in self._jobs.values() if job.experiment == experiment)
+        # A name that does not exist is the training's to refuse.
+        chosen = [METHODS[job.method.name].method, *filter(None, [NETWORKS.get(job.model.name)])]
+        if job.finetune is not None and job.finetune.weights is not None:
+            chosen.append(PRETRAINED)
+        return step_files(step, *chosen)
 
     def data_slice(self, dataset: str) -> str:
         """What shapes the processed store of a data set, as JSON."""

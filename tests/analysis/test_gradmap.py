@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from clearfilters.analysis.gradmap import gradient_maps, gradmap_iou, segment
-from clearfilters.models.registry import build_classifier
+from clearfilters.models.classifier import build_classifier
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 

@@ -25,7 +25,7 @@ from clearfilters.analysis.localization import (
 from clearfilters.artifacts import parameters_hash
 from clearfilters.data.store import Split, read_meta, write_store
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import build_classifier
+from clearfilters.models.classifier import build_classifier
 from clearfilters.params.measurements import LocalizationParams
 from clearfilters.training.checkpoint import save_checkpoint
 from clearfilters.training.localization import feature_maps, record_localization

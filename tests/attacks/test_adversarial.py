@@ -18,8 +18,9 @@ from clearfilters.attacks.adversarial import (
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.method import Method
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
+from clearfilters.training.checkpoint import load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
 NAMES = [str(digit) for digit in range(10)]
@@ -31,21 +32,23 @@ CW = {
     "train_per_class": 2,
 }  # fmt: skip
 Build = Callable[..., TrainingSlice]
+Fresh = Callable[[TrainingSlice], Method]
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path, digits_store: Path, make_slice: Build) -> Path:
+def checkpoint(tmp_path: Path, digits_store: Path, make_slice: Build, fresh_method: Fresh) -> Path:
     """A random network, its answers spread over the classes so that attacks succeed at times."""
     meta = read_meta(digits_store)
     torch.manual_seed(0)
-    model = build_from_slice(make_slice(), meta).eval()
+    method = fresh_method(make_slice()).eval()
+    model = method.network
     with torch.no_grad():
         images = as_network_input(
             torch.from_numpy(np.array(read_split(digits_store, "test").images))
         )
         model.head.bias -= model(images).mean(dim=0)
     folder = tmp_path / "checkpoint"
-    save_checkpoint(folder, model, None, [], make_slice(), meta, CPU)
+    save_checkpoint(folder, method, [], make_slice(), meta, CPU)
     return folder
 
 
@@ -107,7 +110,7 @@ def test_the_file_tells_the_truth(
     if "eps" in attack:
         assert abs(perturbation).max() <= attack["eps"] + 1e-6
 
-    model, _, _ = load_checkpoint(checkpoint)
+    model = load_checkpoint(checkpoint)[0].network
     clean = found["clean"].astype(np.float32) / 255
     for pixels, version in ((clean, "clean"), (adversarial, "adversarial")):
         with torch.no_grad():

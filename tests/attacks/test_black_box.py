@@ -16,12 +16,14 @@ from clearfilters.attacks.black_box import black_box_values, choose_images, reco
 from clearfilters.attacks.queries import Outcome
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import Classifier
+from clearfilters.methods.method import Method
+from clearfilters.models.classifier import Classifier
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
+from clearfilters.training.checkpoint import load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
 Build = Callable[..., TrainingSlice]
+Fresh = Callable[[TrainingSlice], Method]
 ONE_PIXEL = {
     "images": 3, "population": 6, "generations": 2, "mutation": 0.5, "seed": 0, "batch_size": 32,
 }  # fmt: skip
@@ -44,14 +46,16 @@ def balance(model: Classifier, store: Path) -> None:
 
 
 @pytest.fixture
-def trained(tmp_path: Path, digits_store: Path, make_slice: Build) -> dict[str, Any]:
+def trained(
+    tmp_path: Path, digits_store: Path, make_slice: Build, fresh_method: Fresh
+) -> dict[str, Any]:
     """A checkpoint of a random network; its slice."""
     parameters = make_slice()
     meta = read_meta(digits_store)
     torch.manual_seed(0)
-    model = build_from_slice(parameters, meta)
-    balance(model, digits_store)
-    save_checkpoint(tmp_path / "checkpoint", model, None, [], parameters, meta, CPU)
+    method = fresh_method(parameters)
+    balance(method.network, digits_store)
+    save_checkpoint(tmp_path / "checkpoint", method, [], parameters, meta, CPU)
     return parameters.model_dump(by_alias=True)
 
 
@@ -76,7 +80,7 @@ def test_a_measurement(
     written = record(analysis, tmp_path, digits_store, trained)
     values, provenance = written["values"], written["provenance"]
     split = read_split(digits_store, "test")
-    model, _, _ = load_checkpoint(tmp_path / "checkpoint")
+    model = load_checkpoint(tmp_path / "checkpoint")[0].network
     images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
         accuracy = (model(images).argmax(dim=1).numpy() == split.labels).mean()

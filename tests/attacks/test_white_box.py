@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.attacks.white_box import IndependentCW, attack_images
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import Classifier, build_classifier
+from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.params.attacks import CwParams, FgsmParams, PgdParams, WhiteBoxParams
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import AdversarialSlice, TrainingSlice

@@ -1,15 +1,15 @@
 """From raw files to the store, whatever the format."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import pytest
 
-from clearfilters.data.prepare import READERS, prepare
+from clearfilters.data.prepare import prepare
 from clearfilters.data.store import read_meta, read_split
-from clearfilters.params.datasets import DatasetParams
 from clearfilters.params.reading import parse_dataset
+from clearfilters.registry import DATASETS, load
 
 ANIMALS = {
     "format": "animals",
@@ -37,12 +37,10 @@ ANIMALS = {
 }
 
 
-def test_every_format_has_a_reader() -> None:
-    union = get_args(DatasetParams)[0]
-    formats = {get_args(kind.model_fields["format"].annotation)[0] for kind in get_args(union)}
-    assert set(READERS) == formats
-    for module in READERS.values():
-        assert callable(import_module(module).read_raw)
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_format_has_a_schema_and_a_reader(name: str) -> None:
+    assert get_args(load(DATASETS[name].params).model_fields["format"].annotation) == (name,)
+    assert callable(load(DATASETS[name].reader))
 
 
 def test_the_animals_are_rendered_and_read_as_real_ones(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from clearfilters.models.activations import pooled_activations
 from clearfilters.models.alexnet_cifar import CifarAlexNet
-from clearfilters.models.registry import CIFAR_NETWORKS, Classifier, build_classifier
+from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.models.resnet_cifar import BasicBlock, CifarResNet
+from clearfilters.registry import CIFAR_NETWORKS
 
 
 def build(name: str, width: int | None = 4) -> Classifier:

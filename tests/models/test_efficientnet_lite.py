@@ -10,9 +10,10 @@ from torch import nn
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models import efficientnet_lite
 from clearfilters.models.activations import pooled_activations
+from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.models.efficientnet_lite import InvertedBottleneck
 from clearfilters.models.pretrained import load_pretrained
-from clearfilters.models.registry import BLOCK_NETWORKS, Classifier, build_classifier
+from clearfilters.registry import BLOCK_NETWORKS, load
 
 
 def build() -> Classifier:
@@ -24,7 +25,7 @@ def build() -> Classifier:
 
 def test_blocks_and_filters() -> None:
     with torch.device("meta"):
-        network = BLOCK_NETWORKS["efficientnet-lite0"](num_classes=5)
+        network = load(BLOCK_NETWORKS["efficientnet-lite0"])(num_classes=5)
         maps = network.feature_maps(torch.empty(1, 3, 128, 128))
     assert maps.shape == (1, 1280, 4, 4) and network.head.in_features == 1280
     assert len(network.blocks) == 18

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from clearfilters.models.classifier import build_classifier
 from clearfilters.models.folding import folded
-from clearfilters.models.registry import build_classifier
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
+from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.models.pretrained import IMAGENET_MEAN, IMAGENET_STD, load_pretrained
-from clearfilters.models.registry import BLOCK_NETWORKS, Classifier, build_classifier
 from clearfilters.models.torchvision_networks import Residual
+from clearfilters.registry import BLOCK_NETWORKS, load
 
 RESNETS = {"resnet18": 2 * 8 + 2, "resnet50": 3 * 16 + 2, "resnet101": 101, "resnet152": 152}
 Tensors = dict[str, Tensor]
@@ -99,7 +100,7 @@ def test_imported_weights_give_the_maps_of_torchvision(
 @pytest.mark.parametrize("name", RESNETS)
 def test_published_names_and_shapes_are_those_of_torchvision(name: str) -> None:
     with torch.device("meta"):
-        network = BLOCK_NETWORKS[name](num_classes=3)
+        network = load(BLOCK_NETWORKS[name])(num_classes=3)
         theirs = torchvision.models.get_model(name).state_dict()
     ours = network.blocks.state_dict()
     found = {theirs: tuple(ours[key].shape) for key, theirs in network.published_names.items()}
@@ -121,7 +122,7 @@ def test_published_names_and_shapes_are_those_of_torchvision(name: str) -> None:
 )
 def test_blocks(name: str, blocks: int) -> None:
     with torch.device("meta"):
-        network = BLOCK_NETWORKS[name](num_classes=3)
+        network = load(BLOCK_NETWORKS[name])(num_classes=3)
     assert len(network.blocks) == blocks
     if name.startswith("resnet"):
         assert all(isinstance(block, Residual) for block in network.blocks[1:])

@@ -12,8 +12,8 @@ from torch import nn
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models import matconvnet
+from clearfilters.models.classifier import Classifier
 from clearfilters.models.pretrained import load_pretrained
-from clearfilters.models.registry import BLOCK_NETWORKS, Classifier
 from clearfilters.models.vgg_ms import (
     ARCHITECTURES,
     LRN,
@@ -23,6 +23,7 @@ from clearfilters.models.vgg_ms import (
     Layers,
     vgg,
 )
+from clearfilters.registry import BLOCK_NETWORKS, load
 
 AVERAGE = [122.8, 114.9, 101.6]
 
@@ -30,7 +31,7 @@ AVERAGE = [122.8, 114.9, 101.6]
 @pytest.mark.parametrize(("name", "side"), [("vgg-m", 13), ("vgg-s", 17)])
 def test_maps_of_a_published_image(name: str, side: int) -> None:
     with torch.device("meta"):
-        network = BLOCK_NETWORKS[name](num_classes=3)
+        network = load(BLOCK_NETWORKS[name])(num_classes=3)
         maps = network.feature_maps(torch.empty(1, 3, 224, 224))
     assert maps.shape == (1, 512, side, side)
     assert (network.head.in_features, len(network.blocks)) == (512, 5)

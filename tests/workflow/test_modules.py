@@ -7,8 +7,9 @@ import pytest
 
 import clearfilters
 from clearfilters import workflow
+from clearfilters.analysis.measurements import MEASUREMENTS
+from clearfilters.registry import DATASETS, METHODS, NETWORKS
 from clearfilters.step_code import (
-    REGISTRIES,
     STEP_MODULES,
     UNTRACKED,
     module_files,
@@ -75,13 +76,13 @@ def test_the_package_has_the_modules_of_each_step(step: str) -> None:
 
 
 def test_an_analysis_depends_on_its_own_module_and_on_no_other_analysis() -> None:
-    found = names(step_files("measure", "mis"))
+    found = names(step_files("measure", MEASUREMENTS["mis"]))
     assert "analysis/mutual_information.py" in found
     assert not found & {"analysis/clustering.py", "analysis/masking.py", "training/loop.py"}
 
 
 def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
-    found = names(step_files("prepare", "digits"))
+    found = names(step_files("prepare", DATASETS["digits"].reader))
     assert {"data/digits.py", "data/store.py"} <= found
     assert not found & {"data/cifar.py", "data/voc_parts.py"}
 
@@ -101,10 +102,19 @@ def test_reporting_depends_on_no_training_code() -> None:
 def test_untracked_modules_are_in_no_step() -> None:
     untracked = {f"{name.removeprefix('clearfilters.')}.py" for name in UNTRACKED}
     steps = [step_files(step) for step in STEP_MODULES]
-    steps += [
-        step_files(step, chosen) for step, registry in REGISTRIES.items() for chosen in registry
-    ]
+    steps += [step_files("measure", module) for module in MEASUREMENTS.values()]
     assert not untracked & set.union(*map(names, steps))
+
+
+def test_a_training_depends_on_its_own_method_and_network_only() -> None:
+    std, resnet = METHODS["std"].method, NETWORKS["resnet20"]
+    found = names(step_files("train", std, resnet))
+    assert {"training/loop.py", "methods/std.py", "models/resnet_cifar.py"} <= found
+    others = {"methods/gate.py", "models/alexnet_cifar.py", "models/torchvision_networks.py"}
+    assert not found & others
+    gate = names(step_files("train", METHODS["gate"].method, NETWORKS["alexnet"]))
+    assert {"methods/gate.py", "models/alexnet_cifar.py"} <= gate
+    assert "models/resnet_cifar.py" not in gate
 
 
 def test_each_command_runs_only_modules_that_its_rule_depends_on() -> None:

@@ -3,7 +3,7 @@
 
 rule metrics:
     input:
-        plan.metric_files(*ANALYSES),
+        plan.metric_files(DATA, *ANALYSES),
 
 
 for analysis in ANALYSES:
@@ -22,7 +22,7 @@ if not plan.is_recorded:
     rule phi:
         input:
             features=rules.model_features.output,
-            modules=step_files("measure", "phi"),
+            modules=step_files("measure", MEASUREMENTS["phi"]),
         output:
             metric=f"{plan.results}/metrics/phi/{{experiment}}/seed{{seed}}.json",
             gates=f"{plan.results}/gates/{{experiment}}/seed{{seed}}.npz",
@@ -45,7 +45,7 @@ if not plan.is_recorded:
         input:
             features=rules.model_features.output,
             gates=lambda wildcards: plan.gate_files(**wildcards),
-            modules=lambda wildcards: step_files("measure", wildcards.analysis),
+            modules=lambda wildcards: step_files("measure", MEASUREMENTS[wildcards.analysis]),
         output:
             f"{plan.results}/metrics/{{analysis}}/{{experiment}}/seed{{seed}}.json",
         log:

@@ -28,7 +28,7 @@ rule attacked_images:
     input:
         store=lambda wildcards: plan.store_of(wildcards.experiment),
         checkpoint=rules.trained_model.output,
-        modules=step_files("adversarial"),
+        modules=lambda wildcards: plan.model_modules("adversarial", wildcards.experiment),
     output:
         samples=f"{plan.results}/adversarial/{{experiment}}/seed{{seed}}/{{attack}}.npz",
         about=f"{plan.results}/adversarial/{{experiment}}/seed{{seed}}/{{attack}}.json",
@@ -80,7 +80,7 @@ if not plan.is_recorded:
         input:
             store=lambda wildcards: plan.store_of(wildcards.experiment),
             checkpoint=rules.trained_model.output,
-            modules=step_files("black_box"),
+            modules=lambda wildcards: plan.model_modules("black_box", wildcards.experiment),
         output:
             f"{plan.results}/metrics/{{analysis}}/{{experiment}}/seed{{seed}}.json",
         log:

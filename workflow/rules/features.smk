@@ -19,7 +19,7 @@ rule model_features:
     input:
         store=lambda wildcards: plan.store_of(wildcards.experiment),
         checkpoint=rules.trained_model.output,
-        modules=step_files("features"),
+        modules=lambda wildcards: plan.model_modules("features", wildcards.experiment),
     output:
         expand(
             f"{plan.results}/features/{{{{experiment}}}}/seed{{{{seed}}}}/{{file}}",

@@ -16,7 +16,7 @@ if not plan.is_recorded:
         input:
             store=lambda wildcards: plan.store_of(wildcards.experiment),
             checkpoint=rules.trained_model.output,
-            modules=step_files("localization"),
+            modules=lambda wildcards: plan.model_modules("localization", wildcards.experiment),
         output:
             f"{plan.results}/metrics/localization/{{experiment}}/seed{{seed}}.json",
         log:

@@ -18,7 +18,7 @@ for group in plan.groups:
 rule trained_model:
     input:
         store=lambda wildcards: plan.store_of(wildcards.experiment),
-        modules=step_files("train"),
+        modules=lambda wildcards: plan.model_modules("train", wildcards.experiment),
     output:
         expand(
             f"{plan.results}/checkpoints/{{{{experiment}}}}/seed{{{{seed}}}}/{{file}}",
@@ -34,6 +34,8 @@ rule trained_model:
         gpu=gpus(),
         # Where pretrained weights lie; shapes no result, as in data.smk.
         raw=os.path.expanduser(plan.params.raw.root),
+        # What frozen blocks make of images, named by all that shaped it; may be deleted.
+        frozen="data/frozen",
     params:
         slice=lambda wildcards: plan.training_slice(wildcards.experiment, wildcards.seed),
         data=lambda wildcards, input: Path(input.store[0]).parent,
@@ -44,4 +46,5 @@ rule trained_model:
         ),
     shell:
         "clearfilters train --parameters {params.slice:q} --data {params.data:q}"
-        " --raw {resources.raw:q} --resume {params.resume:q} --out {params.out:q} 2>&1 | tee {log:q}"
+        " --raw {resources.raw:q} --frozen {resources.frozen:q} --resume {params.resume:q}"
+        " --out {params.out:q} 2>&1 | tee {log:q}"

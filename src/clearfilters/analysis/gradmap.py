@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 
 
 def gradient_maps(model: Classifier, images: Tensor, filters: Tensor) -> Tensor:

@@ -136,5 +136,5 @@ def _measure_phi(features: FeatureSet, slice_: dict[str, Any], gates_out: Path) 
         gates["trained"] = features.trained_gate
     with atomic_path(gates_out) as temporary:
         np.savez(temporary, **gates)
-    objective = (slice_["gate"] or {}).get("objective", {})
+    objective = slice_["method"].get("objective", {})
     return phi_values(phi, features, objective.get("g_density"))

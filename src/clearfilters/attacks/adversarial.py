@@ -17,14 +17,14 @@ from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import SPLITS, check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
+from clearfilters.models.classifier import Classifier
 from clearfilters.models.folding import folded
-from clearfilters.models.registry import Classifier
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import AdversarialSlice
 from clearfilters.progress import progress
 from clearfilters.training.checkpoint import device_description, load_trained
+from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.features import training_facts
-from clearfilters.training.loop import make_deterministic
 
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -227,7 +227,8 @@ def record_adversarial(
     """
     parameters = parse(AdversarialSlice, slice_)
     make_deterministic()
-    model, _, meta = load_trained(checkpoint, slice_, "sampling", "attack")
+    method, meta = load_trained(checkpoint, slice_, "sampling", "attack")
+    model = method.network
     check_store(store, slice_["data"])
     # Success is what the network itself answers; only the search is faster on the folded copy.
     fast = folded(model, device)

@@ -21,8 +21,8 @@ from clearfilters.models.folding import folded
 from clearfilters.params.attacks import LocalSearchParams, OnePixelParams
 from clearfilters.params.reading import parse
 from clearfilters.training.checkpoint import device_description, load_trained
+from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.features import training_facts
-from clearfilters.training.loop import make_deterministic
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ def record_black_box(
     make_deterministic()
     method = BLACK_BOX[analysis]
     params = parse(method.params, slice_, analysis)
-    model, _, meta = load_trained(checkpoint, slice_, analysis)
+    trained, meta = load_trained(checkpoint, slice_, analysis)
+    model = trained.network
     check_store(store, slice_["data"])
     split = read_split(store, "test")
     fast = folded(model, device)

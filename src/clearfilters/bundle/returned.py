@@ -123,7 +123,7 @@ def _put_one(by_name: Mapping[str, Training], path: Path, results: Path) -> None
     missing = [name for name in CHECKPOINT_FILES if not (path / name).exists()]
     if missing:
         raise ClearfiltersError(f"{path.name}: {missing[0]} is missing; fetch the zip files again")
-    _, _, meta = load_checkpoint(path)
+    _, meta = load_checkpoint(path)
     found = parameters_hash(meta["parameters"])
     if found != expected or meta.get("parameters_hash") != expected:
         raise ClearfiltersError(

@@ -205,7 +205,7 @@ def fixed_gate(num_classes: int, num_filters: int, monopolized: int, shared: int
     """
     if num_classes * monopolized + shared != num_filters:
         raise ClearfiltersError(
-            f"gate.fixed: {num_classes} classes x {monopolized} monopolized + {shared} shared = "
+            f"method.fixed: {num_classes} classes x {monopolized} monopolized + {shared} shared = "
             f"{num_classes * monopolized + shared} columns, but the network's last convolution has "
             f"{num_filters} filters; choose numbers that add up"
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 
 
 @contextmanager

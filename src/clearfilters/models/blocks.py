@@ -1,6 +1,7 @@
 """Networks that are a sequence of blocks, so that "the last n blocks" has one meaning."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ class BlockNetwork(nn.Module):
     Attributes:
         blocks: images -> maps A after the last ReLU; the last convolution stands in the last block.
         head: the linear layer, (C, K).
+        frozen: how many of the first blocks do not change.
     """
 
     def __init__(self, blocks: Sequence[tuple[str, nn.Module]], num_classes: int) -> None:
@@ -21,6 +23,7 @@ class BlockNetwork(nn.Module):
         super().__init__()
         self.blocks = nn.Sequential(*(block for _, block in blocks))
         self.prefixes = [prefix for prefix, _ in blocks]
+        self.frozen = 0
         self.head = nn.Linear(self.last_conv.out_channels, num_classes)
         for module in self.blocks.modules():
             if isinstance(module, nn.Conv2d):
@@ -47,6 +50,27 @@ class BlockNetwork(nn.Module):
             index, rest = key.split(".", 1)
             names[key] = self.prefixes[int(index)] + rest.removeprefix("body.")
         return names
+
+    def freeze(self, count: int) -> None:
+        """Freeze the first blocks: no gradients, BatchNorm with its stored statistics."""
+        self.frozen = count
+        self.blocks[:count].requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As ever, but frozen blocks stay in evaluation mode."""
+        super().train(mode)
+        self.blocks[: self.frozen].eval()
+        return self
+
+    def trunk(self, images: Tensor) -> Tensor:
+        """Normalised images (N, 3, H, W) -> what the frozen blocks make of them (N, c, h', w')."""
+        outputs: Tensor = self.blocks[: self.frozen](images)
+        return outputs
+
+    def top(self, outputs: Tensor) -> Tensor:
+        """What the frozen blocks give (N, c, h', w') -> maps A (N, K, h, w)."""
+        maps: Tensor = self.blocks[self.frozen :](outputs)
+        return maps
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) -> maps A (N, K, h, w) after the last ReLU."""

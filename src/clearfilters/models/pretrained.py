@@ -11,7 +11,7 @@ from clearfilters.artifacts import file_sha256
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models import efficientnet_lite
 from clearfilters.models.blocks import BlockNetwork
-from clearfilters.models.registry import Classifier, block_network
+from clearfilters.models.classifier import Classifier, block_network
 from clearfilters.models.torchvision_networks import TORCHVISION_WEIGHTS, torchvision_tensors
 from clearfilters.models.vgg_ms import ARCHITECTURES
 

@@ -1,5 +1,7 @@
 """CIFAR ResNets (He et al. 2016, section 4.2): 16-32-64 channels, option-A shortcuts."""
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -83,3 +85,11 @@ class CifarResNet(nn.Module):
         """Normalised images (N, 3, H, W) -> maps A (N, K, H/4, W/4) after the last ReLU."""
         maps: Tensor = self.blocks(self.relu(self.bn(self.conv(images))))
         return maps
+
+
+resnet8 = partial(CifarResNet, 8)
+resnet20 = partial(CifarResNet, 20)
+resnet32 = partial(CifarResNet, 32)
+resnet44 = partial(CifarResNet, 44)
+resnet56 = partial(CifarResNet, 56)
+resnet110 = partial(CifarResNet, 110)

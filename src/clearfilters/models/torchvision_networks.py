@@ -7,6 +7,7 @@ tower); VGG-16: Simonyan and Zisserman 2015, configuration D.
 """
 
 from collections import OrderedDict
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -95,6 +96,12 @@ def resnet(depth: int, num_classes: int) -> BlockNetwork:
             blocks.append((f"layer{stage + 1}.{index}.", block))
             before = channels * (EXPANSION if bottleneck else 1)
     return BlockNetwork(blocks, num_classes)
+
+
+resnet18 = partial(resnet, 18)
+resnet50 = partial(resnet, 50)
+resnet101 = partial(resnet, 101)
+resnet152 = partial(resnet, 152)
 
 
 def _numbered_blocks(layers: list[nn.Module]) -> list[tuple[str, nn.Module]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -85,3 +86,7 @@ def vgg(architecture: Sequence[Layers], num_classes: int) -> BlockNetwork:
         blocks.append((f"conv{number}.", nn.Sequential(*layers)))
         before = block.filters
     return BlockNetwork(blocks, num_classes)
+
+
+vgg_m = partial(vgg, VGG_M)
+vgg_s = partial(vgg, VGG_S)

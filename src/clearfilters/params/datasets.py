@@ -1,9 +1,9 @@
 """Data sets: one block per format, and what each format annotates."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
 
 from clearfilters.params.fields import (
     Count,
@@ -15,37 +15,51 @@ from clearfilters.params.fields import (
     Seed,
     Share,
     Strict,
+    of_registry,
 )
+from clearfilters.registry import DATASETS
 
 
-class DigitsParams(Strict):
+class DatasetBase(Strict):
+    """What the parameters of every data set have.
+
+    `note` stands in the tables. ANNOTATIONS are the kinds that every store of it has
+    (data.store.ANNOTATION_FILES).
+    """
+
+    ANNOTATIONS: ClassVar[tuple[str, ...]] = ()
+
+    format: str
+    note: str
+
+
+class DigitsParams(DatasetBase):
     """scikit-learn's digits and how they are split."""
 
     format: Literal["digits"]
-    note: str
     test_fraction: Fraction
     split_seed: Seed
 
 
-class Cifar10Params(Strict):
-    """CIFAR-10 in its official layout; `note` stands in every table."""
+class Cifar10Params(DatasetBase):
+    """CIFAR-10 in its official layout."""
 
     format: Literal["cifar10"]
-    note: str
     verify: bool
 
 
 AnimalClass = Literal["bird", "cat", "cow", "dog", "horse", "sheep"]
 
 
-class ObjectCropParams(Strict):
+class ObjectCropParams(DatasetBase):
     """Square crops of the objects of a VOC devkit with Pascal-Part's annotations.
 
-    The order of `classes` gives the labels. `note` and `masks_note` (how the masks were obtained)
-    stand in the tables.
+    The order of `classes` gives the labels. `masks_note` (how the masks were obtained) stands in
+    the tables.
     """
 
-    note: str
+    ANNOTATIONS = ("masks", "parts", "landmarks")
+
     masks_note: str
     classes: Annotated[list[AnimalClass], Field(min_length=1)]
     image_size: Count
@@ -127,14 +141,13 @@ def _below_root(folder: str) -> str:
 RawFolder = Annotated[str, AfterValidator(_below_root)]
 
 
-class ImageFolderParams(Strict):
+class ImageFolderParams(DatasetBase):
     """`<folder>/{train,val}/<class>/<image>`, as ImageNet is kept; `folder` lies below raw.root.
 
     The shorter side is resized to `resize`, then the centre is cropped to `image_size`.
     """
 
     format: Literal["imagefolder"]
-    note: str
     folder: RawFolder
     image_size: Count
     resize: Count
@@ -146,13 +159,14 @@ class ImageFolderParams(Strict):
         return self
 
 
-class BoxCropParams(Strict):
+class BoxCropParams(DatasetBase):
     """Boxes of objects, stretched to squares, as in the interpretable-CNN papers.
 
-    `min_area` is of the box, in square pixels. `note` stands in the tables.
+    `min_area` is of the box, in square pixels.
     """
 
-    note: str
+    ANNOTATIONS = ("landmarks",)
+
     image_size: Count
     min_area: NonNegative
 
@@ -302,18 +316,11 @@ class VocIcnnParams(CategoriesParams):
         return self
 
 
-DatasetParams = Annotated[
-    DigitsParams
-    | Cifar10Params
-    | AnimalsParams
-    | VocPartsParams
-    | ImageFolderParams
-    | VocIcnnParams
-    | CubParams
-    | AnimalsCubParams
-    | IlsvrcPartsParams
-    | AnimalsIlsvrcParams,
-    Field(discriminator="format"),
+DatasetParams = SerializeAsAny[
+    Annotated[
+        DatasetBase,
+        of_registry("format", DATASETS, DatasetBase),
+    ]
 ]
 
 
@@ -322,15 +329,3 @@ class RawParams(Strict):
 
     root: str
     download: bool
-
-
-def annotations_of(data: DatasetParams) -> tuple[str, ...]:
-    """The kinds of annotation that every store of a data set has (data.store.ANNOTATION_FILES)."""
-    if isinstance(data, ObjectCropParams):
-        return ("masks", "parts", "landmarks")
-    return ("landmarks",) if isinstance(data, BoxCropParams) else ()
-
-
-def has_masks(data: DatasetParams) -> bool:
-    """Whether the images of a data set come with object masks."""
-    return "masks" in annotations_of(data)

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import DatasetParams
-from clearfilters.params.methods import GateParams, LsgParams
+from clearfilters.params.methods import GateParams, LsgParams, MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams
 from clearfilters.params.reading import explain
-from clearfilters.params.run import ExperimentParams, Params, Role
+from clearfilters.params.run import ExperimentParams, Params
 from clearfilters.params.training import TrainingParams
 
 # Where the experiments of the trade-off's grid lie, and the group they stand in.
@@ -26,10 +26,10 @@ class Job:
     experiment: str
     seed: int
     label: str
-    role: Role
+    role: str
     dataset: str
     model: ModelParams
-    gate: GateParams | None
+    method: MethodParams
     training: TrainingParams
     finetune: FineTuneParams | None = None
 
@@ -52,7 +52,8 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
     if grid is None:
         return []
     base = _experiment(params, grid.base, "run.tradeoff.base")
-    if base.gate is None or not isinstance(base.gate.objective, LsgParams):
+    method = base.method
+    if not isinstance(method, GateParams) or not isinstance(method.objective, LsgParams):
         raise ClearfiltersError(
             f"run.tradeoff.base: `{grid.base}` has no LSG objective; name one that has"
         )
@@ -60,7 +61,7 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
     training = _overridden(own, grid.training, "run.tradeoff.training")
     found = []
     for lambda_, a, seed in product(grid.lambdas, grid.a, grid.seeds):
-        objective = base.gate.objective.model_copy(update={"lambda_": lambda_, "a": a})
+        objective = method.objective.model_copy(update={"lambda_": lambda_, "a": a})
         found.append(
             Job(
                 experiment=f"{TRADEOFF}/lambda{lambda_:g}-a{a:g}",
@@ -69,7 +70,7 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
                 role="tradeoff",
                 dataset=_dataset(params, base, grid.base),
                 model=base.model,
-                gate=base.gate.model_copy(update={"objective": objective}),
+                method=method.model_copy(update={"objective": objective}),
                 training=training,
                 finetune=base.finetune,
             )
@@ -107,7 +108,7 @@ def jobs(params: Params) -> list[Job]:
                     role=experiment.role,
                     dataset=_dataset(params, experiment, name),
                     model=experiment.model,
-                    gate=experiment.gate,
+                    method=experiment.method,
                     training=training,
                     finetune=experiment.finetune,
                 )

@@ -7,7 +7,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.datasets import has_masks
 from clearfilters.params.jobs import TRADEOFF, data_params, jobs
 from clearfilters.params.reading import explain
 from clearfilters.params.run import Params
@@ -77,7 +76,7 @@ def check_localized(params: Params) -> None:
             raise ClearfiltersError(
                 f"params.yaml: run.localized: the run trains no `{name}`; add it to run.experiments"
             )
-        if not has_masks(data_params(params, found[name].dataset)):
+        if "masks" not in data_params(params, found[name].dataset).ANNOTATIONS:
             raise ClearfiltersError(
                 f"params.yaml: run.localized: the data of `{name}`, `{found[name].dataset}`, have "
                 "no object masks; name experiments on `voc-parts` or `animals`"

@@ -1,10 +1,35 @@
-"""What a method adds to ordinary training: the class-specific gate."""
+"""Methods: what each adds to ordinary training."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
-from clearfilters.params.fields import Count, Density, Natural, NonNegative, Positive, Strict
+from clearfilters.params.fields import (
+    Count,
+    Density,
+    Natural,
+    NonNegative,
+    Positive,
+    Strict,
+    of_registry,
+)
+from clearfilters.registry import METHODS
+
+
+class MethodBase(Strict):
+    """What the parameters of every method have."""
+
+    name: str
+
+    def roles(self) -> list[str]:
+        """What tables and claims may take an experiment with this method for."""
+        return [self.name]
+
+
+class StdParams(MethodBase):
+    """Ordinary training: nothing to choose."""
+
+    name: Literal["std"]
 
 
 class LsgParams(Strict):
@@ -58,14 +83,26 @@ class FixedGateParams(Strict):
     shared: Natural
 
 
-class GateParams(Strict):
-    """A gate experiment: a gate that is updated, or one that is fixed."""
+class GateParams(MethodBase):
+    """A class-specific gate: one that is updated, or one that is fixed."""
 
+    name: Literal["gate"]
     objective: Annotated[LsgParams | CsgParams, Field(discriminator="name")]
     path: PathParams
     update: GateUpdateParams | None = None
     fixed: FixedGateParams | None = None
     negative_weight: NonNegative = 0.0
+
+    def roles(self) -> list[str]:
+        """By objective, scheme, and what is added to the papers' gate."""
+        found = ["lsg", "dense"] if isinstance(self.objective, LsgParams) else ["csg"]
+        if self.path.scheme == "joint":
+            found.append("joint")
+        if self.fixed is not None:
+            found.append("fixed")
+        if self.negative_weight > 0:
+            found.append("negatives")
+        return found
 
     @model_validator(mode="after")
     def _is_updated_or_fixed(self) -> "GateParams":
@@ -75,3 +112,11 @@ class GateParams(Strict):
                 "(in a preset: `update: null` or `fixed: null`), or add one"
             )
         return self
+
+
+MethodParams = SerializeAsAny[
+    Annotated[
+        MethodBase,
+        of_registry("name", METHODS, MethodBase),
+    ]
+]

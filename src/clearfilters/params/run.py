@@ -1,6 +1,7 @@
 """The whole of params.yaml: experiments, the run, claims."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -17,42 +18,23 @@ from clearfilters.params.fields import (
     check_each_once,
 )
 from clearfilters.params.measurements import AnalysisParams, FeaturesParams, LocalizationParams
-from clearfilters.params.methods import CsgParams, GateParams, LsgParams
+from clearfilters.params.methods import MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams
 from clearfilters.params.training import TrainingParams
-
-Role = Literal["std", "lsg", "csg", "dense", "joint", "fixed", "negatives", "tradeoff"]
-
-
-def _fits_role(gate: GateParams | None, role: Role) -> bool:
-    """Whether tables and claims may take an experiment with this gate for what `role` says."""
-    if gate is None or role == "std":
-        return gate is None and role == "std"
-    match role:
-        case "lsg" | "dense":
-            return isinstance(gate.objective, LsgParams)
-        case "csg":
-            return isinstance(gate.objective, CsgParams)
-        case "joint":
-            return gate.path.scheme == "joint"
-        case "fixed":
-            return gate.fixed is not None
-        case "negatives":
-            return gate.negative_weight > 0
-    return False  # `tradeoff` is for the grid of run.tradeoff
 
 
 class ExperimentParams(Strict):
     """One row of the tables: a network trained in one way.
 
+    `role` is what tables and claims take it for; its method says which it may be.
     `training` overrides single keys; `dataset` null means the first of run.datasets.
     """
 
     label: str
-    role: Role
+    role: Name
     dataset: Name | None = None
     model: ModelParams
-    gate: GateParams | None = None
+    method: MethodParams
     finetune: FineTuneParams | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     seeds: list[Seed] | None = None
@@ -63,13 +45,22 @@ class ExperimentParams(Strict):
             check_each_once("seeds", self.seeds)
         return self
 
-    @model_validator(mode="after")
-    def _role_fits_the_gate(self) -> "ExperimentParams":
-        if not _fits_role(self.gate, self.role):
+    @model_validator(mode="before")
+    @classmethod
+    def _names_its_method(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and "gate" in content:
             raise ValueError(
-                f"role {self.role} does not fit the gate; expected std without a gate, lsg or "
-                "dense with objective lsg, csg with objective csg, joint with scheme joint, fixed "
-                "with gate.fixed, negatives with gate.negative_weight above 0"
+                "the key `gate` is now `method`: write `method: {name: gate, ...}` with what "
+                "`gate` held, or `method: {name: std}` for a network without a gate"
+            )
+        return content
+
+    @model_validator(mode="after")
+    def _role_fits_the_method(self) -> "ExperimentParams":
+        if self.role not in self.method.roles():
+            raise ValueError(
+                f"role {self.role} does not fit the method as it is given; expected one of "
+                f"{', '.join(self.method.roles())}"
             )
         return self
 

@@ -24,7 +24,7 @@ from clearfilters.params.measurements import (
     OBJECT_ANALYSES,
     TRADEOFF_ANALYSES,
 )
-from clearfilters.params.methods import GateParams
+from clearfilters.params.methods import MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams
 from clearfilters.params.run import Params
 from clearfilters.params.training import TrainingParams
@@ -35,7 +35,7 @@ class TrainingSlice(Strict):
 
     data: DatasetParams
     model: ModelParams
-    gate: GateParams | None
+    method: MethodParams
     training: TrainingParams
     seed: Seed
     finetune: FineTuneParams | None = None
@@ -65,11 +65,11 @@ class AdversarialSlice(TrainingSlice):
 
 
 def training_slice(params: Params, job: Job) -> dict[str, Any]:
-    """What shapes a checkpoint: data, model, gate, training and seed."""
+    """What shapes a checkpoint: data, network, method, training and seed."""
     parsed = TrainingSlice(
         data=data_params(params, job.dataset),
         model=job.model,
-        gate=job.gate,
+        method=job.method,
         training=job.training,
         seed=job.seed,
         finetune=job.finetune,

@@ -50,6 +50,7 @@ class TrainingParams(Strict):
     precision: Literal["bf16", "float32"]
     compile: bool
     evaluate_every: Count
+    loss: Literal["softmax", "logistic", "multi-label-logistic"] = "softmax"
 
     @model_validator(mode="after")
     def _schedule_ends_in_time(self) -> "TrainingParams":
@@ -66,9 +67,10 @@ class TrainingParams(Strict):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_black_border(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Checkpoints are known by the hash of this, and many are older than the key.
+    def _without_later_keys(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Checkpoints are known by the hash of this, and many are older than these keys.
         content: dict[str, Any] = serialize(self)
-        if self.crop_border == "black":
-            del content["crop_border"]
+        for key in ("crop_border", "loss"):
+            if content[key] == type(self).model_fields[key].default:
+                del content[key]
         return content

@@ -1,7 +1,7 @@
 """Checkpoints: the trained model, its history, and the state that a stopped run resumes from."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import shorten
@@ -15,10 +15,16 @@ from safetensors.torch import load_file, save_file
 from clearfilters.artifacts import atomic_path, parameters_hash, read_json, write_json
 from clearfilters.data.store import StoreMeta
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import Classifier, build_classifier
+from clearfilters.methods.losses import LOSSES
+from clearfilters.methods.method import Method
+from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.params.slices import TrainingSlice
+from clearfilters.registry import METHODS, load
 
-GATE_KEY = "gate"
+# In files the network's tensors have the names that they have in the network.
+NETWORK_PREFIX = "network."
+# Of a tensor that a method adds: its name in the method, and in files.
+NAMES_IN_FILES = {"gate.values": "gate"}
 # Characters of PyTorch's list of mismatches that an error shows.
 MISMATCH_LENGTH = 160
 
@@ -30,21 +36,46 @@ def device_description(device: torch.device) -> str:
     return f"CPU ({platform.machine()}), {torch.get_num_threads()} thread(s)"
 
 
-def build_from_slice(parameters: TrainingSlice, store: StoreMeta) -> Classifier:
-    """The freshly initialised network of a training slice, for the store's classes."""
+def build_network(
+    parameters: TrainingSlice, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]
+) -> Classifier:
+    """The freshly initialised network of a training slice.
+
+    Args:
+        parameters: of the training.
+        classes: names of the C classes.
+        mean: per channel, of the training images, in [0, 1].
+        std: per channel, their standard deviation.
+
+    Raises:
+        ClearfiltersError: if there is no such network, or the loss is not for so many classes.
+    """
+    try:
+        outputs = LOSSES[parameters.training.loss].outputs(len(classes))
+    except ValueError as error:
+        raise ClearfiltersError(f"training.loss: {error}") from None
     return build_classifier(
         parameters.model.name,
-        num_classes=len(store.classes),
+        num_classes=outputs,
         width=parameters.model.width,
-        mean=store.mean,
-        std=store.std,
+        mean=mean,
+        std=std,
     )
+
+
+def build_method(parameters: TrainingSlice, network: Classifier) -> Method:
+    """The method of a training slice, around its network.
+
+    Raises:
+        ClearfiltersError: where the two do not fit.
+    """
+    method: type[Method] = load(METHODS[parameters.method.name].method)
+    return method.build(network, parameters)
 
 
 def save_checkpoint(
     folder: Path,
-    model: Classifier,
-    gate: torch.Tensor | None,
+    method: Method,
     history: list[dict[str, Any]],
     parameters: TrainingSlice,
     store: StoreMeta,
@@ -56,8 +87,7 @@ def save_checkpoint(
 
     Args:
         folder: where.
-        model: the trained network.
-        gate: G (C, K), if it has one.
+        method: the trained network with what its method adds.
         history: a row per epoch.
         parameters: everything that shaped it.
         store: what it was trained on.
@@ -67,9 +97,10 @@ def save_checkpoint(
     Raises:
         ClearfiltersError: if a weight is NaN or infinite.
     """
-    tensors = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    if gate is not None:
-        tensors[GATE_KEY] = gate.detach().cpu().contiguous()
+    tensors = {
+        name_in_file(key): value.detach().cpu().contiguous()
+        for key, value in method.state_dict().items()
+    }
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise ClearfiltersError(
@@ -80,6 +111,7 @@ def save_checkpoint(
     with atomic_path(folder / "history.csv") as temporary:
         pd.DataFrame(history).to_csv(temporary, index=False)
     slice_ = parameters.model_dump(by_alias=True)
+    network = method.network
     write_json(
         folder / "meta.json",
         {
@@ -87,8 +119,8 @@ def save_checkpoint(
             "parameters_hash": parameters_hash(slice_),
             "classes": store.classes,
             # Pretrained weights bring the normalisation that they were trained with.
-            "mean": store.mean if pretrained is None else model.mean.flatten().tolist(),
-            "std": store.std if pretrained is None else model.std.flatten().tolist(),
+            "mean": store.mean if pretrained is None else network.mean.flatten().tolist(),
+            "std": store.std if pretrained is None else network.std.flatten().tolist(),
             "image_size": store.image_size,
             "dataset": {
                 "name": store.dataset,
@@ -103,8 +135,13 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(folder: Path) -> tuple[Classifier, torch.Tensor | None, dict[str, Any]]:
-    """The trained network in eval mode, its gate (C, K) if it has one, and `meta.json`.
+def name_in_file(name: str) -> str:
+    """The name in checkpoint files of a tensor of a method's `state_dict`."""
+    return NAMES_IN_FILES.get(name, name.removeprefix(NETWORK_PREFIX))
+
+
+def load_checkpoint(folder: Path) -> tuple[Method, dict[str, Any]]:
+    """The trained network with what its method adds, in eval mode, and `meta.json`.
 
     Raises:
         ClearfiltersError: if a file is missing or truncated, or the weights belong to another
@@ -113,13 +150,7 @@ def load_checkpoint(folder: Path) -> tuple[Classifier, torch.Tensor | None, dict
     meta = read_json(folder / "meta.json")
     try:
         parameters = TrainingSlice.model_validate(meta["parameters"])
-        model = build_classifier(
-            parameters.model.name,
-            num_classes=len(meta["classes"]),
-            width=parameters.model.width,
-            mean=meta["mean"],
-            std=meta["std"],
-        )
+        network = build_network(parameters, meta["classes"], meta["mean"], meta["std"])
     except (KeyError, TypeError, ValidationError) as error:
         raise ClearfiltersError(
             f"{folder / 'meta.json'}: not the description of a checkpoint ({error}); train again"
@@ -131,22 +162,23 @@ def load_checkpoint(folder: Path) -> tuple[Classifier, torch.Tensor | None, dict
         raise ClearfiltersError(
             f"{path}: cannot be read ({error}); train again or restore the file"
         ) from None
-    gate = tensors.pop(GATE_KEY, None)
+    method = build_method(parameters, network)
+    names = {name_in_file(name): name for name in method.state_dict()}
     try:
-        model.load_state_dict(tensors)
+        method.load_state_dict({names.get(name, name): tensors[name] for name in tensors})
     except RuntimeError as error:
         first = shorten(str(error).splitlines()[1], MISMATCH_LENGTH, placeholder=" ...")
         raise ClearfiltersError(
             f"{path}: weights of another architecture than `{parameters.model.name}`, width "
-            f"{parameters.model.width}, which meta.json names ({first}); use the checkpoint's own "
-            "meta.json"
+            f"{parameters.model.width}, method `{parameters.method.name}`, which meta.json names "
+            f"({first}); use the checkpoint's own meta.json"
         ) from None
-    return model.eval(), gate, meta
+    return method.eval(), meta
 
 
 def load_trained(
     folder: Path, slice_: Mapping[str, Any], *own: str
-) -> tuple[Classifier, torch.Tensor | None, dict[str, Any]]:
+) -> tuple[Method, dict[str, Any]]:
     """What `load_checkpoint` gives, of the network that a later step's slice calls for.
 
     Args:
@@ -158,14 +190,14 @@ def load_trained(
         ClearfiltersError: as `load_checkpoint`, or if the network was trained with other
             parameters.
     """
-    model, gate, meta = load_checkpoint(folder)
+    method, meta = load_checkpoint(folder)
     expected = parameters_hash({key: slice_[key] for key in slice_ if key not in own})
     if meta["parameters_hash"] != expected:
         raise ClearfiltersError(
             f"{folder}: trained with parameters {meta['parameters_hash'][:12]}, but the current "
             f"parameters are {expected[:12]}; train again or restore params.yaml"
         )
-    return model, gate, meta
+    return method, meta
 
 
 def save_resume_state(path: Path, state: dict[str, Any]) -> None:

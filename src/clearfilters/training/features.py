@@ -11,10 +11,10 @@ from torch import Tensor
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import SPLITS, check_store, read_split
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.training.checkpoint import device_description, load_trained
-from clearfilters.training.loop import make_deterministic
+from clearfilters.training.determinism import make_deterministic
 
 
 @torch.no_grad()
@@ -64,7 +64,8 @@ def record_features(
             be read.
     """
     make_deterministic()
-    model, gate, meta = load_trained(checkpoint, slice_, "features")
+    method, meta = load_trained(checkpoint, slice_, "features")
+    model = method.network
     check_store(store, slice_["data"])
     model.to(device).to(memory_format=torch.channels_last)
     for name in SPLITS:
@@ -85,8 +86,7 @@ def record_features(
         "bias": model.head.bias.detach().cpu().numpy(),
         "last_conv": model.parts.last_conv.weight.detach().cpu().numpy(),
     }
-    if gate is not None:
-        head["gate"] = gate.numpy()
+    head.update({name: tensor.numpy() for name, tensor in method.arrays().items()})
     _save(out / "head.npz", **head)
     write_json(
         out / "meta.json",

@@ -39,6 +39,11 @@ class Images:
     size: int
     flip: bool
 
+    @property
+    def is_augmented(self) -> bool:
+        """Whether batches differ from the images as they are."""
+        return self.flip or self.images.shape[1] > self.size
+
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen images in [0, 1], (B, 3, H, W), randomly cropped and flipped; one gather."""
         images = random_crop_flip(

@@ -25,12 +25,12 @@ from clearfilters.analysis.recording import write_measurement
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, check_store, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import Classifier
+from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import GradMapParams, LocalizationParams
 from clearfilters.params.reading import parse
 from clearfilters.training.checkpoint import device_description, load_trained
+from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.features import training_facts
-from clearfilters.training.loop import make_deterministic
 
 
 @torch.no_grad()
@@ -73,7 +73,8 @@ def record_localization(
     """
     make_deterministic()
     params = parse(LocalizationParams, slice_, "localization")
-    model, _, meta = load_trained(checkpoint, slice_, "localization")
+    method, meta = load_trained(checkpoint, slice_, "localization")
+    model = method.network
     masks_note = check_store(store, slice_["data"]).masks_note
     split, masks, skipped = _read_test_split(store)
     model.to(device).to(memory_format=torch.channels_last)

@@ -445,10 +445,10 @@ def lsg_tradeoff(records: Records) -> Table:
 
 def lambda_and_a(records: Records, e: Experiment) -> tuple[float | None, float | None]:
     """λ and a of an LSG objective (Eq. 3); None for other methods."""
-    gate = records.parameters(e)["gate"]
-    if gate is None or gate["objective"]["name"] != "lsg":
+    objective = records.parameters(e)["method"].get("objective", {})
+    if objective.get("name") != "lsg":
         return None, None
-    return float(gate["objective"]["lambda"]), float(gate["objective"]["a"])
+    return float(objective["lambda"]), float(objective["a"])
 
 
 def accuracy_difference(records: Records, e: Experiment) -> Sample:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models.registry import CIFAR_NETWORKS, Classifier, build_classifier
+from clearfilters.models.classifier import Classifier, build_classifier
+from clearfilters.registry import CIFAR_NETWORKS
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
 

@@ -1,5 +1,6 @@
 """Fine-tuning: what moves, two optimizers, cached against uncached maps, and resuming."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +13,19 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from clearfilters import registry
 from clearfilters.analysis.features import load_features
+from clearfilters.artifacts import parameters_hash
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models import registry
 from clearfilters.models.blocks import BlockNetwork
+from clearfilters.models.classifier import Classifier
 from clearfilters.models.pretrained import IMAGENET_MEAN, IMAGENET_STD
-from clearfilters.models.registry import block_network
 from clearfilters.models.torchvision_networks import Residual
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.params.slices import TrainingSlice
-from clearfilters.training import finetune, inputs, loop
-from clearfilters.training.checkpoint import build_from_slice, load_checkpoint
+from clearfilters.training import frozen, inputs, loop
+from clearfilters.training.checkpoint import build_method, build_network, load_checkpoint
 from clearfilters.training.features import record_features
 
 CPU = torch.device("cpu")
@@ -48,7 +50,7 @@ def tiny(num_classes: int) -> BlockNetwork:
 @pytest.fixture(autouse=True)
 def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry has the network `tiny`."""
-    monkeypatch.setitem(registry.NETWORKS, "tiny", tiny)
+    monkeypatch.setitem(registry.NETWORKS, "tiny", f"{__name__}:tiny")
 
 
 @pytest.fixture
@@ -92,13 +94,19 @@ def images(parameters: TrainingSlice, store: Path, split: str = "train") -> inpu
     return inputs.to_device(read_split(store, split), CPU, augmentation)
 
 
-def start(parameters: TrainingSlice, store: Path) -> tuple[loop.State, inputs.Inputs]:
-    """The state before the first epoch, and what it is trained on."""
+def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
+    """A fine-tuning before its first epoch."""
     torch.manual_seed(0)
-    model = build_from_slice(parameters, read_meta(store))
+    method = build_method(parameters, network_of(parameters, store))
     data, test = images(parameters, store), images(parameters, store, "test")
-    part, maps, _ = finetune.trained_part(model, parameters, data, test)
-    return loop.initial_state(parameters, part, CPU), maps
+    inputs_, _ = frozen.train_above(method, parameters, data, test, frozen.Cache(None, ""))
+    return loop.Trainer(method, inputs_, parameters.training, 0)
+
+
+def network_of(parameters: TrainingSlice, store: Path) -> Classifier:
+    """A fresh network."""
+    meta = read_meta(store)
+    return build_network(parameters, meta.classes, meta.mean, meta.std)
 
 
 @pytest.mark.parametrize("views", [0, 2])
@@ -106,9 +114,9 @@ def test_only_the_last_blocks_and_the_head_move(
     tmp_path: Path, digits_store: Path, tuned: Build, gate_block: Block, views: int
 ) -> None:
     before = published_weights(tmp_path)
-    parameters = tuned({"views": views, "weights": "tiny.pth"}, gate=gate_block(), flip=True)
+    parameters = tuned({"views": views, "weights": "tiny.pth"}, method=gate_block(), flip=True)
     after, history = run(parameters, digits_store, tmp_path, raw=tmp_path)
-    assert history["path"].tolist() == ["std", "gate", "std"]
+    assert history["phase"].tolist() == ["std", "gate", "std"]
     frozen = {key for key in before if key.startswith(("backbone.blocks.0.", "backbone.blocks.1."))}
     assert len(frozen) > 10
     for key, value in before.items():
@@ -116,14 +124,14 @@ def test_only_the_last_blocks_and_the_head_move(
         assert torch.equal(after[key], value) == (key in frozen), key
     assert {"backbone.head.weight", "backbone.head.bias", "gate", "mean", "std"} <= after.keys()
     torch.testing.assert_close(after["mean"].flatten(), torch.tensor(IMAGENET_MEAN))
-    model, gate, meta = load_checkpoint(tmp_path / "checkpoint")
+    method, meta = load_checkpoint(tmp_path / "checkpoint")
     assert meta["mean"] == pytest.approx(IMAGENET_MEAN) and len(meta["std"]) == 3
     assert meta["std"] == pytest.approx(IMAGENET_STD)
     assert meta["pretrained"].startswith("tiny.pth, sha256 ")
-    assert gate is not None and gate.shape == (10, 32)
+    assert method.arrays()["gate"].shape == (10, 32)
     # Accuracy was measured of the whole network.
     test = images(parameters, digits_store, "test")
-    assert history["test_accuracy"].iloc[-1] == loop.evaluate(model, test, "float32")
+    assert history["test_accuracy"].iloc[-1] == loop.evaluate(method, test)
 
 
 def test_features_of_a_fine_tuned_checkpoint(
@@ -145,26 +153,25 @@ def test_each_path_has_its_own_optimizer(
     digits_store: Path, tuned: Build, gate_block: Block, optimizer: str
 ) -> None:
     parameters = tuned(
-        {"gate_path_lr": 0.005}, gate=gate_block(), optimizer=optimizer, lr=0.001, epochs=10
+        {"gate_path_lr": 0.005}, method=gate_block(), optimizer=optimizer, lr=0.001, epochs=10
     )
-    state, data = start(parameters, digits_store)
-    assert state.gate_path is not None
-    arguments = (parameters.training, 0)
+    trainer = start(parameters, digits_store)
+    built = trainer.optimizers.built
 
-    def moments(of: loop.PathOptimizer) -> list[Tensor]:
+    def moments(name: str) -> list[Tensor]:
         key = "exp_avg" if optimizer == "adam" else "momentum_buffer"
-        return [entry[key].clone() for entry in of.optimizer.state.values()]
+        return [entry[key].clone() for entry in built[name].optimizer.state.values()]
 
-    loop.Trainer(state, data, *arguments).epoch(0, "std")
-    assert state.std_path.optimizer.state and not state.gate_path.optimizer.state
-    std = moments(state.std_path)
-    loop.Trainer(state, data, *arguments).epoch(1, "gate")
-    assert all(map(torch.equal, std, moments(state.std_path)))
-    gate = moments(state.gate_path)
+    trainer.epoch(0, "std")
+    std = moments("theta")
+    assert std and not moments("gate_path")
+    trainer.epoch(1, "gate")
+    assert all(map(torch.equal, std, moments("theta")))
+    gate = moments("gate_path")
     assert gate and not all(map(torch.equal, std, gate))
-    loop.Trainer(state, data, *arguments).epoch(2, "std")
-    assert all(map(torch.equal, gate, moments(state.gate_path)))
-    assert not all(map(torch.equal, std, moments(state.std_path)))
+    trainer.epoch(2, "std")
+    assert all(map(torch.equal, gate, moments("gate_path")))
+    assert not all(map(torch.equal, std, moments("theta")))
 
 
 @pytest.mark.parametrize(("path", "rate"), [("std", 0.03), ("gate", 0.07), ("joint", 0.03)])
@@ -175,23 +182,23 @@ def test_each_path_has_its_own_rate(
     schedule = {"name": "multistep", "warmup_epochs": 0, "milestones": [4], "gamma": 0.1}
     parameters = tuned(
         {"gate_path_lr": 0.07},
-        gate=gate_block(), lr=0.03, momentum=0.0, weight_decay=0.0, batch_size=256, epochs=5,
+        method=gate_block(), lr=0.03, momentum=0.0, weight_decay=0.0, batch_size=256, epochs=5,
         schedule=schedule,
     )  # fmt: skip
-    state, data = start(parameters, digits_store)
+    trainer = start(parameters, digits_store)
+    weight = trainer.method.network.head.weight
     for epoch, factor in ((0, 1.0), (4, 0.1)):
-        before = state.model.head.weight.detach().clone()
-        loop.Trainer(state, data, parameters.training, 0).epoch(epoch, path)
-        step = state.model.head.weight.detach() - before
-        assert state.model.head.weight.grad is not None
-        torch.testing.assert_close(step, -rate * factor * state.model.head.weight.grad)
+        before = weight.detach().clone()
+        trainer.epoch(epoch, path)
+        assert weight.grad is not None
+        torch.testing.assert_close(weight.detach() - before, -rate * factor * weight.grad)
 
 
 def test_the_history_tells_the_rate_of_each_path(
     tmp_path: Path, digits_store: Path, tuned: Build, gate_block: Block
 ) -> None:
     parameters = tuned(
-        {"gate_path_lr": 0.02}, gate=gate_block(), lr=0.01,
+        {"gate_path_lr": 0.02}, method=gate_block(), lr=0.01,
         schedule={"name": "multistep", "warmup_epochs": 0, "milestones": [2], "gamma": 0.5},
     )  # fmt: skip
     _, history = run(parameters, digits_store, tmp_path)
@@ -206,7 +213,7 @@ def test_cached_training_equals_uncached_without_augmentation(
         published_weights(tmp_path)
         parameters = tuned(
             {"views": views, "weights": "tiny.pth"},
-            gate=gate_block(), crop_padding=0, lr=0.02, epochs=5, evaluate_every=1,
+            method=gate_block(), crop_padding=0, lr=0.02, epochs=5, evaluate_every=1,
         )  # fmt: skip
         found[views] = run(parameters, digits_store, tmp_path / str(views), raw=tmp_path)
     (uncached, history), (cached, cached_history) = found[0], found[1]
@@ -229,12 +236,14 @@ def test_the_frozen_blocks_see_each_view_once(
 ) -> None:
     passed: list[int] = []
 
+    build = tiny
+
     def counting(num_classes: int) -> BlockNetwork:
-        network = tiny(num_classes)
+        network = build(num_classes)
         network.blocks[0].register_forward_hook(lambda *call: passed.append(len(call[2])))
         return network
 
-    monkeypatch.setitem(registry.NETWORKS, "tiny", counting)
+    monkeypatch.setattr(sys.modules[__name__], "tiny", counting)
     run(tuned({"views": 3}, epochs=6, evaluate_every=1), digits_store, tmp_path)
     assert sum(passed) == 3 * 256 + 64
     passed.clear()
@@ -242,29 +251,97 @@ def test_the_frozen_blocks_see_each_view_once(
     assert sum(passed) == 2 * (256 + 64)
 
 
-def trunk_of(parameters: TrainingSlice, store: Path) -> finetune.Trunk:
+def frozen_part(parameters: TrainingSlice, store: Path) -> frozen.FrozenPart:
     """The frozen blocks of a fresh network, with BatchNorm in training mode before."""
     torch.manual_seed(0)
-    model = build_from_slice(parameters, read_meta(store)).train()
-    network = block_network(model, "tiny")
-    return finetune.freeze(model, network, 2, parameters.training.precision)
+    network = network_of(parameters, store).train()
+    return frozen.freeze(network, "tiny", 2, parameters.training.precision)
+
+
+NOTHING_KEPT = frozen.Cache(None, "")
 
 
 def test_views_are_augmented_copies(digits_store: Path, tuned: Build) -> None:
     parameters = tuned(crop_padding=3, flip=True)
-    trunk, data = trunk_of(parameters, digits_store), images(parameters, digits_store)
-    found = finetune.cached(data, trunk, 2, seed=1)
-    assert found.maps.shape == (2, 256, 16, 16, 8) and found.maps.dtype == torch.float32
+    part, data = frozen_part(parameters, digits_store), images(parameters, digits_store)
+    found = NOTHING_KEPT.augmented(data, part, 2, seed=1)
+    assert found.outputs.shape == (2, 256, 16, 16, 8) and found.outputs.dtype == torch.float32
     # The maps of every view are those of some crop and flip of the image.
     for view in range(2):
-        stream = inputs.random_stream(CPU, 1, view, finetune.VIEW_STREAM)
-        chosen = torch.arange(finetune.TRUNK_BATCH)
-        expected = trunk(data.batch(chosen, stream)).permute(0, 2, 3, 1)
-        assert torch.equal(found.maps[view, chosen], expected)
-    assert not torch.equal(found.maps[0], found.maps[1])
-    again, other = (finetune.cached(data, trunk, 2, seed=seed) for seed in (1, 2))
-    assert torch.equal(again.maps, found.maps)
-    assert not torch.equal(other.maps, found.maps)
+        stream = inputs.random_stream(CPU, 1, view, frozen.VIEW_STREAM)
+        chosen = torch.arange(frozen.TRUNK_BATCH)
+        expected = part.run(data.batch(chosen, stream)).permute(0, 2, 3, 1)
+        assert torch.equal(found.outputs[view, chosen], expected)
+    assert not torch.equal(found.outputs[0], found.outputs[1])
+    again, other = (NOTHING_KEPT.augmented(data, part, 2, seed=seed) for seed in (1, 2))
+    assert torch.equal(again.outputs, found.outputs)
+    assert not torch.equal(other.outputs, found.outputs)
+
+
+def test_outputs_of_images_as_they_are_are_computed_once(
+    tmp_path: Path, digits_store: Path, tuned: Build
+) -> None:
+    parameters = tuned()
+    data = images(parameters, digits_store, "test")
+    passed: list[int] = []
+
+    def part(weight: float = 1.0, **key: Any) -> frozen.FrozenPart:
+        def run(batch: Tensor) -> Tensor:
+            passed.append(len(batch))
+            return batch * weight
+
+        return frozen.FrozenPart(run, {"weights": str(weight), **key})
+
+    def outputs(part_: frozen.FrozenPart, split: str = "test", **options: Any) -> Tensor:
+        cache = frozen.Cache(tmp_path, **{"store": "a", **options})
+        return cache.outputs(data, part_, split).outputs
+
+    first = outputs(part())
+    assert sum(passed) == 64 and first.dtype == torch.float32
+    assert torch.equal(outputs(part()), first) and sum(passed) == 64
+    half = outputs(part(), dtype=torch.float16)
+    assert half.dtype == torch.float16 and torch.equal(half, first.half())
+    # Whatever shapes them is told apart.
+    for changed in (
+        lambda: outputs(part(2.0)),
+        lambda: outputs(part(layer=3)),
+        lambda: outputs(part(), "train"),
+        lambda: outputs(part(), store="b"),
+    ):
+        before = sum(passed)
+        changed()
+        assert sum(passed) == before + 64
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_a_damaged_file_of_outputs(tmp_path: Path, digits_store: Path, tuned: Build) -> None:
+    parameters = tuned()
+    data = images(parameters, digits_store, "test")
+    part, cache = frozen_part(parameters, digits_store), frozen.Cache(tmp_path, "a")
+    cache.outputs(data, part, "test")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ClearfiltersError, match=f"{path.name}: cannot be read .*; delete it"):
+        cache.outputs(data, part, "test")
+
+
+def test_the_key_of_a_frozen_part_tells_weights_layer_and_precision(
+    digits_store: Path, tuned: Build
+) -> None:
+    network = network_of(tuned(), digits_store)
+
+    def key(trained_blocks: int = 2, precision: str = "float32") -> str:
+        return parameters_hash(frozen.freeze(network, "tiny", trained_blocks, precision).key)
+
+    before = key()
+    assert key() == before
+    assert len({before, key(1), key(precision="bf16")}) == 3
+    with torch.no_grad():
+        next(network.backbone.parameters()).add_(1e-3)
+    assert key() != before
+    other = key()
+    network.mean.add_(0.1)
+    assert key() != other
 
 
 def test_view_streams_are_no_epoch_streams() -> None:
@@ -274,7 +351,7 @@ def test_view_streams_are_no_epoch_streams() -> None:
         for number in range(4)
         for found in (
             loop.epoch_seed(seed, number - 1),
-            inputs.stream_seed(seed, number, finetune.VIEW_STREAM),
+            inputs.stream_seed(seed, number, frozen.VIEW_STREAM),
         )
     ]
     assert len(set(seeds)) == len(seeds)
@@ -282,7 +359,7 @@ def test_view_streams_are_no_epoch_streams() -> None:
 
 def test_a_batch_takes_any_view_of_its_own_images() -> None:
     maps = (torch.arange(3)[:, None] + 10.0 * torch.arange(50))[:, :, None, None, None]
-    data = finetune.CachedMaps(maps, torch.arange(50))
+    data = frozen.CachedOutputs(maps, torch.arange(50))
     chosen = torch.tensor([4, 7, 31] * 40)
     found = data.batch(chosen, torch.Generator().manual_seed(0))
     assert found.shape == (120, 1, 1, 1)
@@ -295,10 +372,10 @@ def test_a_batch_takes_any_view_of_its_own_images() -> None:
 
 def test_bf16_training_keeps_bf16_maps(digits_store: Path, tuned: Build) -> None:
     parameters = tuned(precision="bf16")
-    trunk = trunk_of(parameters, digits_store)
+    part = frozen_part(parameters, digits_store)
     few = replace(images(parameters, digits_store), labels=torch.zeros(20, dtype=torch.int64))
-    assert finetune.cached(few, trunk, 1, seed=0).maps.dtype == torch.bfloat16
-    assert trunk(torch.rand(2, 3, 32, 32)).dtype == torch.bfloat16  # so nothing is lost
+    assert NOTHING_KEPT.augmented(few, part, 1, seed=0).outputs.dtype == torch.bfloat16
+    assert part.run(torch.rand(2, 3, 32, 32)).dtype == torch.bfloat16  # so nothing is lost
 
 
 @pytest.mark.parametrize("trained_blocks", [0, 4])
@@ -319,7 +396,9 @@ def test_interrupted_and_resumed_ends_as_if_left_alone(
 ) -> None:  # fmt: skip
     update = {"init": 0.5, "optimizer": "adam", "lr": 0.05}
     gate = gate_block(update=update, negative_weight=0.5)
-    parameters = tuned({"views": views}, gate=gate, epochs=5, flip=True, optimizer="adam", lr=0.001)
+    parameters = tuned(
+        {"views": views}, method=gate, epochs=5, flip=True, optimizer="adam", lr=0.001
+    )
     original = loop.save_resume_state
 
     def interrupt(path: Path, state: dict[str, Any]) -> None:
@@ -357,10 +436,9 @@ def test_what_cannot_be_fine_tuned(
 
 
 def test_a_fixed_gate_stays(digits_store: Path, tuned: Build, gate_block: Block) -> None:
-    parameters = tuned(gate=gate_block(fixed={"monopolized": 3, "shared": 2}))
-    state, data = start(parameters, digits_store)
-    assert state.gate is not None and state.gate_path is not None
-    before = state.gate.values.detach().clone()
-    loop.Trainer(state, data, parameters.training, 0).epoch(0, "gate")
-    assert torch.equal(state.gate.values, before)
-    assert np.isfinite(state.model.head.weight.detach().numpy()).all()
+    parameters = tuned(method=gate_block(fixed={"monopolized": 3, "shared": 2}))
+    trainer = start(parameters, digits_store)
+    before = trainer.method.arrays()["gate"].clone()
+    trainer.epoch(0, "gate")
+    assert torch.equal(trainer.method.arrays()["gate"], before)
+    assert np.isfinite(trainer.method.network.head.weight.detach().numpy()).all()

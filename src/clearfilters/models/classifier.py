@@ -1,18 +1,14 @@
-"""The networks by name. A new one is a class that offers `Backbone`, and a line here."""
+"""A network as everything else sees it: images in [0, 1] to logits, with its parts."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.models import torchvision_networks, vgg_ms
-from clearfilters.models.alexnet_cifar import CifarAlexNet
 from clearfilters.models.blocks import BlockNetwork
-from clearfilters.models.efficientnet_lite import EfficientNetLite0
-from clearfilters.models.resnet_cifar import CifarResNet
+from clearfilters.registry import BLOCK_NETWORKS, NETWORKS, load
 
 
 class Backbone(Protocol):
@@ -34,31 +30,6 @@ class Backbone(Protocol):
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) -> maps A (N, K, h, w) after the last ReLU."""
-
-
-# For small images, trained from scratch; each builder takes num_classes and width.
-CIFAR_NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "resnet8": partial(CifarResNet, 8),
-    "resnet20": partial(CifarResNet, 20),
-    "resnet32": partial(CifarResNet, 32),
-    "resnet44": partial(CifarResNet, 44),
-    "resnet56": partial(CifarResNet, 56),
-    "resnet110": partial(CifarResNet, 110),
-    "alexnet": CifarAlexNet,
-}
-# ImageNet's, which can be fine-tuned; each builder takes num_classes.
-BLOCK_NETWORKS: dict[str, Callable[..., BlockNetwork]] = {
-    "resnet18": partial(torchvision_networks.resnet, 18),
-    "resnet50": partial(torchvision_networks.resnet, 50),
-    "resnet101": partial(torchvision_networks.resnet, 101),
-    "resnet152": partial(torchvision_networks.resnet, 152),
-    "alexnet-imagenet": torchvision_networks.alexnet,
-    "vgg16": torchvision_networks.vgg16,
-    "vgg-m": partial(vgg_ms.vgg, vgg_ms.VGG_M),
-    "vgg-s": partial(vgg_ms.vgg, vgg_ms.VGG_S),
-    "efficientnet-lite0": EfficientNetLite0,
-}
-NETWORKS: dict[str, Callable[..., nn.Module]] = {**CIFAR_NETWORKS, **BLOCK_NETWORKS}
 
 
 class Classifier(nn.Module):
@@ -91,14 +62,23 @@ class Classifier(nn.Module):
         """Images in [0, 1], (N, 3, H, W) -> maps A (N, K, h, w) after the last ReLU."""
         return self.parts.feature_maps((images - self.mean) / self.std)
 
+    @staticmethod
+    def pool(maps: Tensor) -> Tensor:
+        """Maps A (N, K, h, w) -> a = GAP(A), (N, K), in float32 at least."""
+        return maps.mean(dim=(2, 3), dtype=torch.promote_types(maps.dtype, torch.float32))
+
+    def logits(self, maps: Tensor) -> Tensor:
+        """Maps A (N, K, h, w) -> logits of the STD path (N, C)."""
+        logits: Tensor = self.head(self.pool(maps))
+        return logits
+
     def pooled(self, images: Tensor) -> Tensor:
         """Images in [0, 1], (N, 3, H, W) -> a = GAP(A), (N, K)."""
-        return self.feature_maps(images).mean(dim=(2, 3))
+        return self.pool(self.feature_maps(images))
 
     def forward(self, images: Tensor) -> Tensor:
         """Images in [0, 1], (N, 3, H, W) -> logits of the STD path (N, C)."""
-        logits: Tensor = self.head(self.pooled(images))
-        return logits
+        return self.logits(self.feature_maps(images))
 
 
 def build_classifier(
@@ -112,10 +92,10 @@ def build_classifier(
     """A freshly initialised network.
 
     Args:
-        name: a key of `NETWORKS`.
-        num_classes: C.
+        name: a key of registry.NETWORKS.
+        num_classes: C, how many outputs.
         width: channels of the first stage; None for the published width, the only one that the
-            networks of `BLOCK_NETWORKS` have.
+            networks of BLOCK_NETWORKS have.
         mean: per-channel mean of the training images, in [0, 1].
         std: per-channel standard deviation of the training images.
 
@@ -131,7 +111,7 @@ def build_classifier(
             f"model.width: {width}, but `{name}` comes in its published width only; leave it out"
         )
     options = {} if width is None else {"width": width}
-    return Classifier(NETWORKS[name](num_classes=num_classes, **options), mean, std)
+    return Classifier(load(NETWORKS[name])(num_classes=num_classes, **options), mean, std)
 
 
 def block_network(model: Classifier, name: str) -> BlockNetwork:

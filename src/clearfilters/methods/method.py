@@ -1,0 +1,187 @@
+"""What a method is: a network, what is added to it, and how both are trained.
+
+The training loop knows only this. Ordinary training is the method that adds nothing (std.py). One
+of your own is a subclass and a line in registry.py: docs/extending.md.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from clearfilters.methods.losses import LOSSES
+from clearfilters.models.classifier import Classifier
+from clearfilters.params.slices import TrainingSlice
+from clearfilters.params.training import TrainingParams
+from clearfilters.training.inputs import autocast
+
+# The optimizer of the network's parameters, in `Method.optimizers`.
+THETA = "theta"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples as a method takes them.
+
+    Attributes:
+        inputs: images in [0, 1], (B, 3, H, W), or what the frozen part makes of them.
+        labels: y, (B,).
+        rows: the samples' numbers in their split, (B,), to look up what else is known of them.
+        draws: the random stream of the epoch.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    rows: Tensor
+    draws: torch.Generator
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters that move alike; the factors are on their optimizer's rate and decay."""
+
+    parameters: Sequence[nn.Parameter]
+    lr_factor: float = 1.0
+    weight_decay_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """An optimizer before it is built.
+
+    Attributes:
+        groups: what it moves.
+        rule: plain SGD without momentum is `sgd` with momentum 0.
+        lr: the rate before the schedule.
+        momentum: of SGD, in [0, 1).
+        weight_decay: at least 0.
+        scheduled: whether the rate follows the training's schedule, or is constant.
+        phases: the phases in whose epochs it moves; None for all.
+    """
+
+    groups: Sequence[ParameterGroup]
+    rule: Literal["sgd", "adam"]
+    lr: float
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    scheduled: bool = True
+    phases: Sequence[str] | None = None
+
+    def moves_in(self, phase: str) -> bool:
+        """Whether it moves in the epochs of a phase."""
+        return self.phases is None or phase in self.phases
+
+
+def as_trained(
+    training: TrainingParams,
+    groups: Sequence[ParameterGroup],
+    *,
+    lr: float | None = None,
+    phases: Sequence[str] | None = None,
+) -> OptimizerSpec:
+    """An optimizer as `training` says, with another rate if one is given."""
+    return OptimizerSpec(
+        groups,
+        training.optimizer,
+        training.lr if lr is None else lr,
+        training.momentum,
+        training.weight_decay,
+        phases=phases,
+    )
+
+
+class Method(nn.Module):
+    """A network and what a method adds to it. All of its tensors are the checkpoint.
+
+    A training asks, in this order: which `phase` an epoch is; of each batch the `cost`; and after
+    the backward pass for a `step`. After the epoch it asks for `facts`, and now and then evaluates
+    the logits of `forward`.
+
+    Attributes:
+        network: what is tested, attacked and measured.
+        loss: of the classification.
+        precision: bf16 or float32, of the convolutions.
+    """
+
+    def __init__(self, network: Classifier, training: TrainingParams) -> None:
+        """A method before its first epoch."""
+        super().__init__()
+        self.network = network
+        self.loss = LOSSES[training.loss]
+        self.precision = training.precision
+        self.take_images(compiled=training.compile)
+
+    @classmethod
+    @abstractmethod
+    def build(cls, network: Classifier, parameters: TrainingSlice) -> Self:
+        """The method that `parameters.method` describes, around a network.
+
+        Raises:
+            ClearfiltersError: where the two do not fit.
+        """
+
+    @abstractmethod
+    def cost(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor | None]:
+        """What an epoch of this phase minimises, and the logits of its classification, if any.
+
+        It must not wait for the device: no Python number comes from a tensor.
+        """
+
+    def phase(self, epoch: int) -> str:
+        """The phase of an epoch, counted from 0; what it says stands in history.csv."""
+        return "std"
+
+    def optimizers(self, training: TrainingParams) -> dict[str, OptimizerSpec]:
+        """What moves the parameters, in the order of the steps; the first moves the network."""
+        return {THETA: as_trained(training, [ParameterGroup(trained_parameters(self.network))])}
+
+    def step(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+        """Move all that moves after a backward pass.
+
+        A method with projections or moving averages does them here, too.
+
+        Args:
+            optimizers: those of the epoch's phase, by name.
+        """
+        for optimizer in optimizers.values():
+            optimizer.step()
+
+    def facts(self) -> dict[str, float]:
+        """Numbers for history.csv after an epoch."""
+        return {}
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What measurements read beside the features, by name."""
+        return {}
+
+    def likely_cause(self, phase: str) -> str:
+        """What else than the learning rate makes a loss of this phase infinite, for a message."""
+        return ""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (B, outputs) of what the method is trained on, as it is tested."""
+        return self.network.logits(self.maps(inputs))
+
+    def maps(self, inputs: Tensor) -> Tensor:
+        """Maps A (B, K, h, w) of what the method is trained on; see `Batch.inputs`."""
+        with autocast(inputs.device, self.precision):
+            return self._maps(inputs)
+
+    def take_images(self, *, compiled: bool) -> None:
+        """Let `inputs` be images."""
+        self._take(self.network.feature_maps, compiled=compiled)
+
+    def take_outputs(self, top: Callable[[Tensor], Tensor], *, compiled: bool) -> None:
+        """Let `inputs` be the outputs of a frozen part, of which `top` makes maps A."""
+        self._take(top, compiled=compiled)
+
+    def _take(self, function: Callable[[Tensor], Tensor], *, compiled: bool) -> None:
+        self._maps: Any = torch.compile(function) if compiled else function
+
+
+def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a module that are not frozen."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
