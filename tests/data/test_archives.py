@@ -11,7 +11,7 @@ import pytest
 from torchvision.datasets import CIFAR10
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
-from clearfilters.data import archives, cifar, cub, voc_parts
+from clearfilters.data import archives, cifar, cub, pascal_part
 from clearfilters.data.archives import ARCHIVES, Archive, download, extract, fetch
 from clearfilters.errors import ClearfiltersError
 
@@ -200,7 +200,7 @@ def test_voc_is_the_archive_that_torchvision_knows() -> None:
 
 def test_readers_look_for_what_comes_last() -> None:
     assert {name: archive.last for name, archive in ARCHIVES.items()} == {
-        voc_parts.FOLDER: voc_parts.IMAGES,
+        pascal_part.FOLDER: pascal_part.IMAGES,
         cub.FOLDER: cub.IMAGES,
         cifar.FOLDER: cifar.LAST,
     }

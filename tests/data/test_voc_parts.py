@@ -1,24 +1,34 @@
-"""Pascal VOC with Pascal-Part, on a tiny devkit made here and on real data where there is some."""
+"""Pascal VOC with Pascal-Part, on a tiny devkit and on real data where there is some."""
 
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from PIL import Image
-from scipy.io import savemat
+from voc_devkit import (
+    HEIGHT,
+    IMAGES,
+    WIDTH,
+    annotate,
+    box,
+    params,
+    path_of,
+    prepared,
+    refused,
+    thing,
+    write_devkit,
+)
 
-from clearfilters.data import voc_parts
+from clearfilters.data import pascal_part, voc_parts
 from clearfilters.data.archives import ARCHIVES
+from clearfilters.data.pascal_part import AnnotatedObject
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
+from clearfilters.data.store import read_meta, read_split
 from clearfilters.data.voc_parts import (
     MERGED_PARTS,
     PARTS,
-    AnnotatedObject,
     crop_object,
     merge_parts,
     stack_crops,
@@ -26,101 +36,12 @@ from clearfilters.data.voc_parts import (
     unmerged_parts,
 )
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.datasets import VocPartsParams
-
-Mask = npt.NDArray[np.bool_]
-HEIGHT, WIDTH = 20, 30
-IMAGES = 10
-
-
-def params(**changes: Any) -> VocPartsParams:
-    content = {
-        "format": "voc-parts",
-        "note": "a note",
-        "masks_note": "drawn here",
-        "classes": ["cat", "cow"],
-        "image_size": 8,
-        "train_share": 0.7,
-        "split_seed": 0,
-    }
-    return VocPartsParams.model_validate({**content, **changes})
-
-
-def box(top: int, left: int, height: int, width: int) -> Mask:
-    mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[top : top + height, left : left + width] = True
-    return mask
-
-
-def structs(*records: dict[str, Any]) -> Any:
-    """A MATLAB struct array of size 1 x N; the empty matrix where there are none."""
-    if not records:
-        return np.zeros((0, 0))
-    array = np.empty((1, len(records)), [(name, object) for name in records[0]])
-    for index, record in enumerate(records):
-        array[0, index] = tuple(
-            value.astype(np.uint8)
-            if isinstance(value, np.ndarray) and value.dtype == bool
-            else value
-            for value in record.values()
-        )
-    return array
-
-
-def thing(name: str, mask: Mask, **parts: Mask) -> dict[str, Any]:
-    """An object as Pascal-Part writes it."""
-    found = [{"part_name": part, "mask": shape} for part, shape in parts.items()]
-    return {"class": name, "class_ind": 1, "mask": mask, "parts": structs(*found)}
-
-
-def annotate(raw: Path, image: str, *objects: dict[str, Any]) -> Path:
-    path = raw / f"VOC2010/Annotations_Part/{image}.mat"
-    savemat(path, {"anno": {"imname": image, "objects": structs(*objects)}})
-    return path
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """Ten images, each with a cat, a cow and a person."""
-    root = tmp_path / "raw"
-    for folder in ("JPEGImages", "Annotations_Part", "ImageSets/Main"):
-        (root / "VOC2010" / folder).mkdir(parents=True)
-    names = [f"2010_{index:06d}" for index in range(IMAGES)]
-    (root / "VOC2010/ImageSets/Main/trainval.txt").write_text("\n".join(names) + "\n")
-    pixels = np.random.default_rng(0)
-    for index, name in enumerate(names):
-        image = pixels.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-        Image.fromarray(image).save(root / f"VOC2010/JPEGImages/{name}.jpg", quality=95)
-        annotate(
-            root,
-            name,
-            thing("cat", box(2, index, 8, 6), head=box(2, index, 3, 3), tail=box(8, index, 2, 6)),
-            thing("person", box(0, 0, 20, 30)),
-            thing("cow", box(12, 14, 8, 16)),
-        )
-    return root
-
-
-def path_of(raw: Path, image: int, kind: str) -> Path:
-    folder, suffix = {"mat": ("Annotations_Part", "mat"), "jpg": ("JPEGImages", "jpg")}[kind]
-    return raw / f"VOC2010/{folder}/2010_{image:06d}.{suffix}"
-
-
-def prepared(raw: Path, **changes: Any) -> tuple[StoreMeta, dict[str, Split]]:
-    store = raw.parent / "store"
-    prepare(params(**changes), raw, store, download=False)
-    return read_meta(store), {
-        split: read_split(store, split, annotations=True) for split in ("train", "test")
-    }
-
-
-def refused(raw: Path, **changes: Any) -> str:
-    """The message with which the devkit is refused; nothing may be written."""
-    store = raw.parent / "store"
-    with pytest.raises(ClearfiltersError) as caught:
-        prepare(params(**changes), raw, store, download=False)
-    assert not store.exists()
-    return str(caught.value)
+    """The tiny devkit."""
+    return write_devkit(tmp_path / "raw")
 
 
 # --- what is read ---
@@ -287,7 +208,7 @@ def release(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes the tiny devkit the full release, whose numbers are given."""
 
     def build(cats: int, train: int) -> None:
-        monkeypatch.setattr(voc_parts, "RELEASE_IMAGES", IMAGES)
+        monkeypatch.setattr(pascal_part, "RELEASE_IMAGES", IMAGES)
         monkeypatch.setattr(voc_parts, "RELEASE_OBJECTS", {"cat": cats, "cow": IMAGES})
         monkeypatch.setattr(voc_parts, "RELEASE_SPLITS", {"train": train, "test": 20 - train})
 
@@ -326,85 +247,10 @@ def test_the_published_numbers_add_up() -> None:
 # --- what is refused ---
 
 
-@pytest.mark.parametrize("kind", ["jpg", "mat"])
-def test_an_image_listed_but_absent(raw: Path, kind: str) -> None:
-    path = path_of(raw, 6, kind)
-    path.unlink()
-    message = refused(raw)
-    assert f"{path}: no such file" in message and "1 of 10 are absent" in message
-
-
 def test_a_truncated_jpeg(raw: Path) -> None:
     path = path_of(raw, 9, "jpg")
     path.write_bytes(path.read_bytes()[:500])
     assert f"{path}: cannot be decoded" in refused(raw)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"other": 1},
-        {"anno": 3},
-        {"anno": {"imname": "x"}},
-        {"anno": {"objects": 4}},
-        {"anno": {"objects": structs({"class": "cat"})}},
-        {"anno": {"objects": structs({"class": "cat", "mask": box(0, 0, 1, 1)})}},
-        {"anno": {"objects": structs({"class": "cat", "mask": box(0, 0, 1, 1), "parts": 3})}},
-    ],
-)
-def test_a_mat_file_that_is_no_annotation(raw: Path, content: dict[str, Any]) -> None:
-    path = path_of(raw, 3, "mat")
-    savemat(path, content)
-    message = refused(raw)
-    assert str(path) in message and "Pascal-Part" in message
-
-
-def test_a_mask_that_is_no_array_of_numbers(raw: Path) -> None:
-    path = path_of(raw, 3, "mat")
-    record = {"class": "cat", "mask": "text", "parts": structs()}
-    savemat(path, {"anno": {"objects": structs(record)}})
-    assert f"{path}: a mask of type" in refused(raw)
-
-
-@pytest.mark.parametrize(
-    ("record", "message"),
-    [
-        ({"class": 8.0, "mask": box(0, 0, 1, 1)}, "`class` is 8.0, a float"),
-        ({"class": np.arange(3), "mask": box(0, 0, 1, 1)}, "`class` is array("),
-        ({"class": "cat", "mask": np.full((HEIGHT, WIDTH), np.nan)}, "a mask has the value nan"),
-        ({"class": "cat", "mask": np.full((HEIGHT, WIDTH), np.inf)}, "a mask has the value inf"),
-        ({"class": "cat", "mask": structs({"a": 1.0})}, "a mask of type dict"),
-        (
-            {"class": "cat", "mask": np.array([np.zeros(2), np.zeros(3)], object)},
-            "a mask of type list",
-        ),
-    ],
-)
-def test_a_class_or_mask_that_is_none(raw: Path, record: dict[str, Any], message: str) -> None:
-    path = annotate(raw, "2010_000003", {**record, "parts": structs()})
-    found = refused(raw)
-    assert f"{path}: {message}" in found and "expected" in found
-
-
-@pytest.mark.parametrize("name", [3.0, np.arange(4.0), np.array(["head", "neck"], object)])
-def test_a_part_whose_name_is_no_text(raw: Path, name: Any) -> None:
-    parts = structs({"part_name": name, "mask": box(0, 0, 1, 1)})
-    path = annotate(raw, "2010_000003", {"class": "cat", "mask": box(0, 0, 2, 2), "parts": parts})
-    assert f"{path}: `part_name` is " in refused(raw)
-
-
-def test_a_truncated_mat_file(raw: Path) -> None:
-    path = path_of(raw, 3, "mat")
-    path.write_bytes(path.read_bytes()[:200])
-    assert f"{path}: cannot be read" in refused(raw)
-
-
-def test_a_part_mask_of_another_size(raw: Path) -> None:
-    path = annotate(raw, "2010_000005", thing("cow", box(0, 0, 5, 5), head=box(0, 0, 5, 5)[:, :29]))
-    message = refused(raw)
-    assert (
-        f"{path}: the mask of part `head` of a cow is (20, 29), the object's is (20, 30)" in message
-    )
 
 
 def test_an_object_mask_of_another_size(raw: Path) -> None:
@@ -416,17 +262,6 @@ def test_an_object_mask_of_another_size(raw: Path) -> None:
 
 def test_a_class_without_objects(raw: Path) -> None:
     assert "no horse in the 7 images of one split" in refused(raw, classes=["cat", "horse"])
-
-
-@pytest.mark.parametrize("content", ["", "\n", "2010_000001\n2010_000002\n2010_000001\n"])
-def test_a_list_that_is_empty_or_names_an_image_twice(raw: Path, content: str) -> None:
-    (raw / "VOC2010/ImageSets/Main/trainval.txt").write_text(content)
-    assert "trainval.txt: " in refused(raw)
-
-
-def test_no_devkit(tmp_path: Path) -> None:
-    message = refused(tmp_path / "raw")
-    assert str(tmp_path / "raw/VOC2010/ImageSets/Main/trainval.txt") in message
 
 
 def test_images_are_fetched_only_where_they_are_absent(

@@ -5,8 +5,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from clearfilters.data.animals.voc_layout import write_voc
+from clearfilters.data.pascal_part import FOLDER
 from clearfilters.data.store import RawData
-from clearfilters.data.voc_parts import FOLDER, read_devkit
+from clearfilters.data.voc_parts import read_devkit
 from clearfilters.params.datasets import AnimalsParams
 
 

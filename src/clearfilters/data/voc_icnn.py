@@ -11,26 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
-from clearfilters.artifacts import file_sha256
 from clearfilters.data.archives import fetch
 from clearfilters.data.crops import bounding_box
 from clearfilters.data.icnn_crops import Box, BoxedObject, Landmark, build_task, task_classes
-from clearfilters.data.raw_files import RawFiles
-from clearfilters.data.store import RawData
-from clearfilters.data.voc_parts import (
-    ANNOTATIONS,
+from clearfilters.data.pascal_part import (
     EMPTY_MASK,
     FOLDER,
     IMAGES,
     LANDMARKS,
-    LISTED,
     NOT_LISTED,
-    RELEASE_IMAGES,
     AnnotatedObject,
+    Devkit,
     landmark_centres,
-    listed_images,
-    read_annotation,
 )
+from clearfilters.data.raw_files import RawFiles
+from clearfilters.data.store import RawData
 from clearfilters.params.datasets import VocIcnnParams
 
 
@@ -49,34 +44,25 @@ def read_raw(data: VocIcnnParams, raw: Path, out: Path, *, download: bool) -> Ra
     """
     if download and not (raw / FOLDER / IMAGES).exists():
         fetch(FOLDER, raw)
-    root = raw / FOLDER
-    annotations, images = RawFiles(root / ANNOTATIONS), RawFiles(root / IMAGES)
-    names = listed_images(root)
+    devkit = Devkit(raw / FOLDER)
     classes = task_classes(data.task, list(data.classes))
     categories: dict[str, list[BoxedObject]] = {name: [] for name in data.classes}
     skipped: Counter[str] = Counter()
-    for name in names:
-        annotations.read(f"{name}.mat")
-        for found in read_annotation(annotations.folder / f"{name}.mat", data.classes):
+    for name in devkit.names:
+        for found in devkit.objects(name, data.classes):
             if found.mask.any():
-                boxed = boxed_object(found, images, f"{name}.jpg", classes.index(found.name))
+                boxed = boxed_object(found, devkit.images, f"{name}.jpg", classes.index(found.name))
                 categories[found.name].append(boxed)
             else:
                 skipped[EMPTY_MASK] += 1
     splits, images_sha256 = build_task(categories, data, raw, skipped)
-    annotated = len(list(annotations.folder.glob("*.mat")))
-    skipped[NOT_LISTED] = annotated - len(names)
-    full = len(names) == annotated == RELEASE_IMAGES
+    skipped[NOT_LISTED] = devkit.not_listed
     return RawData(
         splits=splits,
         classes=classes,
-        source="Pascal VOC 2010 with Pascal-Part" + ("" if full else ", not the full release"),
-        raw_sha256={
-            f"{FOLDER}/{LISTED}": file_sha256(root / LISTED),
-            f"{FOLDER}/{ANNOTATIONS}": annotations.sha256(),
-            **images_sha256,
-        },
-        verified=full,
+        source=devkit.source,
+        raw_sha256={**devkit.annotations_sha256(), **images_sha256},
+        verified=devkit.full,
         skipped={reason: count for reason, count in sorted(skipped.items()) if count},
     )
 

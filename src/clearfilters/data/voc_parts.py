@@ -8,32 +8,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from clearfilters.artifacts import file_sha256
 from clearfilters.data.archives import fetch
-from clearfilters.data.crops import (
-    Mask,
-    bounding_box,
-    crop_image,
-    crop_mask,
-    crop_points,
-    square_box,
+from clearfilters.data.crops import Mask, crop_image, crop_mask, crop_points, square_box
+from clearfilters.data.pascal_part import (
+    EMPTY_MASK,
+    FOLDER,
+    IMAGES,
+    LANDMARKS,
+    LISTED,
+    NOT_LISTED,
+    AnnotatedObject,
+    Devkit,
+    landmark_centres,
 )
-from clearfilters.data.matfiles import read_mat
-from clearfilters.data.raw_files import RawFiles
 from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, RawData, Split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import ObjectCropParams, VocPartsParams
-
-FOLDER = "VOC2010"
-IMAGES = "JPEGImages"
-ANNOTATIONS = "Annotations_Part"
-LISTED = "ImageSets/Main/trainval.txt"
 
 # Merged part -> Pascal-Part's names, by class. Tails of cow, horse and sheep belong to none.
 PARTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -77,26 +72,11 @@ PARTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 MERGED_PARTS = ("HEAD", "TORSO", "FLIMB", "BLIMB", "TAIL")
-# Pascal-Part's parts whose boxes' centres are landmarks (ICNN, section 4.2).
-LANDMARKS = ("head", "neck", "torso")
 
-# The full release, and what it gives with six classes, a share of 0.7 and seed 0.
-RELEASE_IMAGES = 10103
+# What the full release has, and what it gives with six classes, a share of 0.7 and seed 0.
 RELEASE_OBJECTS = {"bird": 978, "cat": 1132, "cow": 480, "dog": 1416, "horse": 624, "sheep": 714}
 RELEASE_SHARE, RELEASE_SEED = 0.7, 0
 RELEASE_SPLITS = {"train": 3644, "test": 1700}
-
-EMPTY_MASK = "objects with an empty mask"
-NOT_LISTED = "annotated images that trainval.txt does not list"
-
-
-@dataclass(frozen=True)
-class AnnotatedObject:
-    """An object's class, its mask, bool (H, W), and Pascal-Part's name of each part -> its mask."""
-
-    name: str
-    mask: Mask
-    parts: dict[str, Mask]
 
 
 @dataclass(frozen=True)
@@ -147,44 +127,36 @@ def read_devkit(root: Path, data: ObjectCropParams) -> RawData:
         ClearfiltersError: if a file is missing or damaged, sizes differ, a class has no object in a
             split, or the full release does not give its known numbers of objects.
     """
-    names = listed_images(root)
-    chosen = training_images(names, data.train_share, data.split_seed)
+    devkit = Devkit(root)
+    chosen = training_images(devkit.names, data.train_share, data.split_seed)
     members = {
-        "train": [name for name in names if name in chosen],
-        "test": [name for name in names if name not in chosen],
+        "train": [name for name in devkit.names if name in chosen],
+        "test": [name for name in devkit.names if name not in chosen],
     }
-    annotations, images = RawFiles(root / ANNOTATIONS), RawFiles(root / IMAGES)
     skipped: Counter[str] = Counter()
     splits, counts = {}, {}
     for split in SPLITS:
-        splits[split] = stack_crops(read_crops(annotations, images, members[split], data, skipped))
+        splits[split] = stack_crops(read_crops(devkit, members[split], data, skipped))
         counts[split] = Counter(str(data.classes[label]) for label in splits[split].labels)
-    annotated = len(list(annotations.folder.glob("*.mat")))
-    skipped[NOT_LISTED] = annotated - len(names)
-    full = len(names) == annotated == RELEASE_IMAGES
-    if full:
+    skipped[NOT_LISTED] = devkit.not_listed
+    if devkit.full:
         _check_release(root, counts, data)
     return RawData(
         splits=splits,
         classes=list(data.classes),
-        source="Pascal VOC 2010 with Pascal-Part" + ("" if full else ", not the full release"),
+        source=devkit.source,
         raw_sha256={
-            f"{FOLDER}/{LISTED}": file_sha256(root / LISTED),
-            f"{FOLDER}/{ANNOTATIONS}": annotations.sha256(),
-            f"{FOLDER}/{IMAGES}": images.sha256(),
+            **devkit.annotations_sha256(),
+            f"{FOLDER}/{IMAGES}": devkit.images.sha256(),
         },
-        verified=full,
+        verified=devkit.full,
         skipped={reason: count for reason, count in sorted(skipped.items()) if count},
         masks_note=data.masks_note,
     )
 
 
 def read_crops(
-    annotations: RawFiles,
-    images: RawFiles,
-    names: Sequence[str],
-    data: ObjectCropParams,
-    skipped: Counter[str],
+    devkit: Devkit, names: Sequence[str], data: ObjectCropParams, skipped: Counter[str]
 ) -> list[ObjectCrop]:
     """The objects of some images, cropped; what is left out is counted in `skipped`.
 
@@ -194,55 +166,24 @@ def read_crops(
     crops = []
     labels = {str(name): label for label, name in enumerate(data.classes)}
     for name in names:
-        annotations.read(f"{name}.mat")
-        objects = read_annotation(annotations.folder / f"{name}.mat", list(labels))
+        objects = devkit.objects(name, list(labels))
         kept = [found for found in objects if found.mask.any()]
         skipped[EMPTY_MASK] += len(objects) - len(kept)
         if not kept:
             continue
-        image = images.read_image(f"{name}.jpg")
+        image = devkit.images.read_image(f"{name}.jpg")
         for found in kept:
-            _check_size(images.folder / f"{name}.jpg", image, found)
+            _check_size(devkit.images.folder / f"{name}.jpg", image, found)
             skipped.update(unmerged_parts(found))
             crops.append(crop_object(image, found, labels[found.name], data.image_size))
     present = {crop.label for crop in crops}
     absent = [name for name, label in labels.items() if label not in present]
     if absent:
         raise ClearfiltersError(
-            f"{annotations.folder}: no {absent[0]} in the {len(names)} images of one split; "
+            f"{devkit.annotations.folder}: no {absent[0]} in the {len(names)} images of one split; "
             "expected at least one of each class in both; leave the class out or add images"
         )
     return crops
-
-
-def listed_images(root: Path) -> list[str]:
-    """The images of trainval.txt, in its order.
-
-    Raises:
-        ClearfiltersError: if the list is missing, empty, or names an image twice or one whose
-            picture or annotation is absent.
-    """
-    path = root / LISTED
-    try:
-        names = path.read_text().split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ClearfiltersError(
-            f"{path}: cannot be read ({error}); docs/data.md says where it comes from"
-        ) from None
-    if not names or len(set(names)) != len(names):
-        raise ClearfiltersError(
-            f"{path}: {len(names)} images, {len(set(names))} different ones; expected at least "
-            "one, and each once; fetch the file again"
-        )
-    for folder, suffix in ((IMAGES, "jpg"), (ANNOTATIONS, "mat")):
-        absent = [name for name in names if not (root / folder / f"{name}.{suffix}").is_file()]
-        if absent:
-            raise ClearfiltersError(
-                f"{root / folder / absent[0]}.{suffix}: no such file, though {LISTED} lists it "
-                f"({len(absent)} of {len(names)} are absent); docs/data.md says where they come "
-                "from"
-            )
-    return names
 
 
 def training_images(names: Sequence[str], share: float, seed: int) -> set[str]:
@@ -251,86 +192,6 @@ def training_images(names: Sequence[str], share: float, seed: int) -> set[str]:
     It is `random.seed(seed)` and `random.sample` of the share, rounded down.
     """
     return set(Random(seed).sample(names, int(share * len(names))))
-
-
-def read_annotation(path: Path, classes: Sequence[str]) -> list[AnnotatedObject]:
-    """The objects of the chosen classes in a file of Pascal-Part.
-
-    Raises:
-        ClearfiltersError: if the file is missing or damaged, has no `anno.objects`, a name is no
-            text, a mask is no array of finite numbers, or a part's mask is not as large as its
-            object's.
-    """
-    found = []
-    anno = _field(read_mat(path), "anno", path)
-    for record in _structs(_field(anno, "objects", path), path):
-        name = _name(record, "class", path)
-        if name not in classes:
-            continue
-        mask = _mask(record, path)
-        parts: dict[str, Mask] = {}
-        for part in _structs(_field(record, "parts", path), path):
-            part_name, part_mask = _name(part, "part_name", path), _mask(part, path)
-            if part_mask.shape != mask.shape:
-                raise ClearfiltersError(
-                    f"{path}: the mask of part `{part_name}` of a {name} is {part_mask.shape}, the "
-                    f"object's is {mask.shape}; expected the same; fetch the file again"
-                )
-            parts[part_name] = parts.get(part_name, False) | part_mask
-        found.append(AnnotatedObject(name, mask, parts))
-    return found
-
-
-def _field(struct: Any, name: str, path: Path) -> Any:
-    if not isinstance(struct, dict) or name not in struct:
-        raise ClearfiltersError(
-            f"{path}: no `{name}` where one belongs; expected a file of Pascal-Part, with "
-            "anno.objects(i).class, .mask and .parts(j).part_name, .mask; fetch the file again"
-        )
-    return struct[name]
-
-
-def _name(struct: Any, field: str, path: Path) -> str:
-    name = _field(struct, field, path)
-    if not isinstance(name, str):
-        raise ClearfiltersError(
-            f"{path}: `{field}` is {name!r}, a {type(name).__name__}; expected the name in "
-            "Pascal-Part, a text; fetch the file again"
-        )
-    return name
-
-
-def _structs(value: Any, path: Path) -> list[Any]:
-    """A struct array as a list, whether it has no, one or several elements."""
-    if isinstance(value, dict):
-        return [value]
-    if isinstance(value, list):
-        return value
-    if np.size(value):
-        raise ClearfiltersError(
-            f"{path}: a {type(value).__name__} where a struct array belongs; expected a file of "
-            "Pascal-Part; fetch the file again"
-        )
-    return []
-
-
-def _mask(struct: dict[str, Any], path: Path) -> Mask:
-    value = _field(struct, "mask", path)
-    if not isinstance(value, np.ndarray | int | float):
-        raise ClearfiltersError(
-            f"{path}: a mask of type {type(value).__name__}; expected numbers; fetch the file again"
-        )
-    mask = np.asarray(value)
-    if not np.isfinite(mask).all():
-        raise ClearfiltersError(
-            f"{path}: a mask has the value {mask[~np.isfinite(mask)][0]}; expected 0 and 1; fetch "
-            "the file again"
-        )
-    if mask.ndim != 2:
-        raise ClearfiltersError(
-            f"{path}: a mask of shape {mask.shape}; expected rows and columns; fetch the file again"
-        )
-    return mask != 0
 
 
 def _check_size(path: Path, image: npt.NDArray[np.uint8], found: AnnotatedObject) -> None:
@@ -370,19 +231,6 @@ def crop_object(
         parts={name: crop_mask(mask, square, size) for name, mask in merge_parts(found).items()},
         landmarks=crop_points(landmark_centres(found), square, size),
     )
-
-
-def landmark_centres(found: AnnotatedObject) -> npt.NDArray[np.float64]:
-    """Centres of the boxes around the parts LANDMARKS, (L, 2) as x, y of the image in pixels.
-
-    NaN where a part is not annotated.
-    """
-    centres = np.full((len(LANDMARKS), 2), np.nan)
-    for row, name in enumerate(LANDMARKS):
-        if name in found.parts and found.parts[name].any():
-            left, top, width, height = bounding_box(found.parts[name])
-            centres[row] = left + width / 2, top + height / 2
-    return centres
 
 
 def stack_crops(crops: Sequence[ObjectCrop]) -> Split:
