@@ -6,150 +6,39 @@ detectors train on images of the training split and are tested on images of the 
 image and its adversarial twin never fall on both sides.
 """
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import roc_auc_score
 
-from clearfilters.analysis.proportion import wilson_interval
 from clearfilters.analysis.recording import write_measurement
-from clearfilters.artifacts import parameters_hash, read_arrays, read_json
+from clearfilters.attacks.adversarial_samples import (
+    TEST,
+    TRAIN,
+    AttackSamples,
+    Indices,
+    load_attack,
+    read_features,
+)
+from clearfilters.attacks.attack_success import attack_success
+from clearfilters.attacks.random_forest import (
+    Detection,
+    Rows,
+    area_under_curve,
+    detect,
+    draw_images,
+    fit_forest,
+    held_out_rows,
+)
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.attacks import DetectionParams
 from clearfilters.params.reading import parse
 from clearfilters.progress import progress
 
-Indices = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-
-# Values of `split`.
-TRAIN, TEST = 0, 1
 # What stands beside the papers' features (every convolution: "layers").
 BASELINES = ("last_layer", "logits", "pixels")
-# Tell the random streams apart that start from the same seed and repetition. They stand last and
-# are not 0, since numpy takes seeds that differ in trailing zeros for the same.
-DRAW_STREAM, FOREST_STREAM = 1, 2
-# The parts of a detection slice that are not the training's.
-OWN_PARTS = ("sampling", "white_box", "detection")
-# What is read of the .json beside the samples.
-META_KEYS = ("classes", "device", "packages", "training")
-PER_IMAGE = (
-    "split",
-    "index",
-    "label",
-    "target",
-    "clean_predicted",
-    "predicted",
-    "success",
-    "linf",
-    "l2",
-)
-
-
-@dataclass(frozen=True)
-class AttackSamples:
-    """What one attack did to one network: M images, those of the training split first.
-
-    Attributes:
-        attack: its name.
-        path: the .npz, from which features are read when they are needed.
-        classes: names, C of them.
-        split: (M,) TRAIN or TEST.
-        index: (M,) into that split.
-        label: (M,) true class.
-        target: (M,) class to reach, -1 if there is none.
-        clean_predicted: (M,) the network's answer to the clean image.
-        predicted: (M,) its answer to the adversarial one.
-        success: (M,) whether the attack succeeded.
-        linf: (M,) largest absolute change of a pixel, in [0, 1].
-        l2: (M,) Euclidean norm of the change, pixels in [0, 1].
-        layer_sizes: (L,) channels of each convolution.
-        device: on which the samples were made.
-        packages: that made them, name -> version.
-        training: what a measurement says of the network's training.
-    """
-
-    attack: str
-    path: Path
-    classes: tuple[str, ...]
-    split: Indices
-    index: Indices
-    label: Indices
-    target: Indices
-    clean_predicted: Indices
-    predicted: Indices
-    success: Flags
-    linf: Floats
-    l2: Floats
-    layer_sizes: Indices
-    device: str
-    packages: dict[str, str]
-    training: dict[str, Any]
-
-    @property
-    def pool(self) -> int:
-        """Training images of the class that has the fewest."""
-        counts = np.bincount(self.label[self.split == TRAIN], minlength=len(self.classes))
-        return int(counts.min())
-
-    def training_images(self, per_class: int | None = None) -> Indices:
-        """Positions of the training images, or of the first `per_class` of each class."""
-        positions = np.flatnonzero(self.split == TRAIN)
-        if per_class is None:
-            return positions
-        labels = self.label[positions]
-        kept = [positions[labels == c][:per_class] for c in range(len(self.classes))]
-        return np.sort(np.concatenate(kept))
-
-
-@dataclass(frozen=True)
-class Features:
-    """Features of the clean images and of their adversarial twins, float32 (M, F) each."""
-
-    clean: Floats
-    adversarial: Floats
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What a forest sees: features (N, F), and which rows are adversarial (N,)."""
-
-    features: Floats
-    adversarial: Flags
-
-
-@dataclass(frozen=True)
-class Detection:
-    """The detectors of one attack at one size.
-
-    Attributes:
-        size: n, clean training images per class.
-        train_positives: adversarial training samples of each repetition.
-        test_positives: adversarial test samples.
-        auc: of each repetition in [0, 1], by the attack it was tested on; empty if there were too
-            few samples.
-        auc_own_twins: of each repetition, tested on its own attack's successful samples and the
-            clean twins of these alone; empty if there were too few samples.
-        importance: (F,), mean over repetitions; None if there were too few samples.
-        reason: why nothing was measured, or nothing.
-    """
-
-    size: int
-    train_positives: list[int]
-    test_positives: int
-    auc: dict[str, list[float]]
-    auc_own_twins: list[float]
-    importance: npt.NDArray[np.float64] | None
-    reason: str
 
 
 def record_detection(
@@ -221,217 +110,6 @@ def table_sizes(
     return {attack: sorted(found) for attack, found in sizes.items() if found}
 
 
-def load_attack(path: Path, attack: str, slice_: Mapping[str, Any]) -> AttackSamples:
-    """Read what an attack did; features are left in the file.
-
-    Args:
-        path: the .npz; what made it stands in the .json beside it.
-        attack: name of the attack.
-        slice_: of the detection; the samples' own parameters follow from it.
-
-    Raises:
-        ClearfiltersError: if a file is missing or damaged, an array is missing or does not fit, or
-            the samples were made with other parameters.
-    """
-    meta = read_json(path.with_suffix(".json"))
-    training = {key: value for key, value in slice_.items() if key not in OWN_PARTS}
-    expected = parameters_hash(
-        {**training, "sampling": slice_["sampling"], "attack": slice_["white_box"][attack]}
-    )
-    found = str(meta.get("parameters_hash") if isinstance(meta, dict) else None)
-    if found != expected:
-        raise ClearfiltersError(
-            f"{path}: made with parameters {found[:12]}, but the current parameters are "
-            f"{expected[:12]}; make the samples of `{attack}` again or restore params.yaml"
-        )
-    lacking = [key for key in META_KEYS if key not in meta]
-    if lacking:
-        raise ClearfiltersError(
-            f"{path.with_suffix('.json')}: lacks {', '.join(lacking)}; make the samples of "
-            f"`{attack}` again"
-        )
-    arrays = read_arrays(path, (*PER_IMAGE, "layer_sizes"))
-    images = arrays["split"].shape
-    for name in PER_IMAGE:
-        if arrays[name].shape != images or len(images) != 1:
-            raise ClearfiltersError(
-                f"{path}: `{name}` has shape {arrays[name].shape}, (M,) expected with M = "
-                f"{images[0] if images else 0} as in `split`; make it again"
-            )
-    samples = AttackSamples(
-        attack=attack,
-        path=path,
-        classes=tuple(str(name) for name in meta["classes"]),
-        device=meta["device"],
-        packages=meta["packages"],
-        training=meta["training"],
-        **arrays,
-    )
-    for split in (TRAIN, TEST):
-        present = set(samples.label[samples.split == split].tolist())
-        if present != set(range(len(samples.classes))):
-            raise ClearfiltersError(
-                f"{path}: the images of split {split} have labels {sorted(present)}, every one "
-                f"of 0 to {len(samples.classes) - 1} expected; make it again"
-            )
-    return samples
-
-
-def read_features(samples: AttackSamples, name: str) -> Features:
-    """Read features of both versions of every image.
-
-    Args:
-        samples: whose.
-        name: `layers` (every convolution's pooled activations), `last_layer` (those of the last
-            convolution alone), `logits`, or `pixels` in [0, 1].
-
-    Raises:
-        ClearfiltersError: if the file lacks them, or they are not finite or of another size.
-    """
-    if name == "pixels":
-        arrays = read_arrays(samples.path, ("clean", "adversarial"))
-        # Stored as bytes; the adversarial pixels are in [0, 1].
-        pair = [arrays["clean"].astype(np.float32) / 255, arrays["adversarial"]]
-        pair = [array.reshape(len(array), -1) for array in pair]
-    else:
-        kind = "logits" if name == "logits" else "layers"
-        arrays = read_arrays(samples.path, (f"clean_{kind}", f"adversarial_{kind}"))
-        pair = list(arrays.values())
-    if name == "last_layer":
-        pair = [array[:, -samples.layer_sizes[-1] :] for array in pair]
-    if name == "layers" and pair[0].shape[-1] != samples.layer_sizes.sum():
-        raise ClearfiltersError(
-            f"{samples.path}: {pair[0].shape[-1]} features in `clean_layers`, "
-            f"{samples.layer_sizes.sum()} expected from `layer_sizes`; make it again"
-        )
-    features = Features(*(np.asarray(array, dtype=np.float32) for array in pair))
-    for array in (features.clean, features.adversarial):
-        if array.shape != (len(samples.split), features.clean.shape[1]):
-            raise ClearfiltersError(
-                f"{samples.path}: {name} of shapes {features.clean.shape} (clean) and "
-                f"{features.adversarial.shape} (adversarial) for {len(samples.split)} images; "
-                "make it again"
-            )
-        if not np.isfinite(array).all():
-            raise ClearfiltersError(
-                f"{samples.path}: {name} hold NaN or infinite values; check the training"
-            )
-    return features
-
-
-def draw_images(labels: Indices, size: int, seed: int, repetition: int) -> Indices:
-    """Draw `size` images of each class, without replacement.
-
-    Every image gets a random number that depends on seed, repetition, class and its place in the
-    class alone, and the lowest are drawn: a smaller draw is the beginning of a larger one; pools
-    with the same images get the same draw; and where a pool is the beginning of a larger one, both
-    draw its images in the same order.
-
-    Args:
-        labels: (N,) classes of the pool.
-        size: at most the images of the smallest class.
-        seed: of the detectors.
-        repetition: of the experiment.
-
-    Returns:
-        (size * C,) positions in `labels`.
-    """
-    drawn = []
-    for class_ in np.unique(labels):
-        members = np.flatnonzero(labels == class_)
-        stream = np.random.default_rng([seed, repetition, class_, DRAW_STREAM])
-        drawn.append(members[np.argsort(stream.random(len(members)))[:size]])
-    return np.concatenate(drawn)
-
-
-def detector_rows(samples: AttackSamples, features: Features, images: Indices) -> Rows:
-    """Clean rows of all these images, adversarial rows of those where the attack succeeded."""
-    fooled = images[samples.success[images]]
-    return Rows(
-        np.concatenate([features.clean[images], features.adversarial[fooled]]),
-        np.repeat([False, True], [len(images), len(fooled)]),
-    )
-
-
-def held_out_rows(samples: AttackSamples, features: Features) -> Rows:
-    """The rows that a detector is tested on: the test images and their successful twins."""
-    return detector_rows(samples, features, np.flatnonzero(samples.split == TEST))
-
-
-def own_twin_rows(samples: AttackSamples, features: Features) -> Rows:
-    """The successful test samples and their clean twins, as many of each.
-
-    Attacks succeed more readily on images near a boundary between classes. Here the clean images
-    are selected in the same way, so that telling such images apart is of no use.
-    """
-    fooled = np.flatnonzero((samples.split == TEST) & samples.success)
-    return detector_rows(samples, features, fooled)
-
-
-def fit_forest(rows: Rows, trees: int, seed: int, repetition: int) -> RandomForestClassifier:
-    """A random forest (Breiman 2001) that tells adversarial rows from clean ones.
-
-    The classes weigh the same, since attacks that fail leave fewer adversarial rows.
-    """
-    state = np.random.SeedSequence([seed, repetition, FOREST_STREAM]).generate_state(1)[0]
-    forest = RandomForestClassifier(
-        n_estimators=trees, class_weight="balanced", random_state=int(state), n_jobs=1
-    )
-    return forest.fit(rows.features, rows.adversarial)
-
-
-def area_under_curve(forest: RandomForestClassifier, rows: Rows) -> float:
-    """AUC in [0, 1] of a forest on rows of both classes; 0.5 is chance."""
-    return float(roc_auc_score(rows.adversarial, forest.predict_proba(rows.features)[:, 1]))
-
-
-def detect(
-    samples: AttackSamples,
-    features: Features,
-    size: int,
-    tests: Mapping[str, Rows],
-    detection: Mapping[str, Any],
-) -> Detection:
-    """Train the detectors of one attack at one size, and test them.
-
-    Args:
-        samples: of the attack.
-        features: of its images.
-        size: n, images per class that each repetition draws anew.
-        tests: attack -> rows to test on; its own must be among them.
-        detection: `repetitions`, `trees`, `seed` and `min_positives`.
-    """
-    test_positives = int(samples.success[samples.split == TEST].sum())
-    if size > samples.pool:
-        reason = f"{size} training images per class needed, {samples.pool} attacked"
-        return Detection(size, [], test_positives, {}, [], None, reason)
-    pool = samples.training_images()
-    draws = [
-        pool[draw_images(samples.label[pool], size, detection["seed"], repetition)]
-        for repetition in range(detection["repetitions"])
-    ]
-    positives = [int(samples.success[images].sum()) for images in draws]
-    needed = detection["min_positives"]
-    if min(*positives, test_positives) < needed:
-        reason = (
-            f"{needed} successful samples needed, found {min(positives)} in training and "
-            f"{test_positives} in test"
-        )
-        return Detection(size, positives, test_positives, {}, [], None, reason)
-    own_twins = own_twin_rows(samples, features)
-    auc: dict[str, list[float]] = {name: [] for name in tests}
-    auc_own_twins = []
-    importance = np.zeros(features.clean.shape[1])
-    for repetition, images in enumerate(draws):
-        rows = detector_rows(samples, features, images)
-        forest = fit_forest(rows, detection["trees"], detection["seed"], repetition)
-        for name, held_out in tests.items():
-            auc[name].append(area_under_curve(forest, held_out))
-        auc_own_twins.append(area_under_curve(forest, own_twins))
-        importance += forest.feature_importances_ / len(draws)
-    return Detection(size, positives, test_positives, auc, auc_own_twins, importance, "")
-
-
 def measure(
     attacks: Mapping[str, AttackSamples],
     sizes: Mapping[str, Sequence[int]],
@@ -449,7 +127,7 @@ def measure(
 
     Returns:
         classes; layer_sizes [L]; shared_size; attacks: name -> pool (training images per class),
-        train and test (see `statistics`) and example (see `example`); detectors: attack -> list of
+        train, test and example (see `attack_success`); detectors: attack -> list of
         size, auc and auc_own_twins [repetition] or None, train_positives [repetition],
         test_positives, reason (why there is no auc); baselines: attack -> feature set -> auc or
         None; cross: trained on -> tested on -> auc or None; mixed: see `measure_mixed`; importance:
@@ -478,7 +156,7 @@ def measure(
         "classes": list(first.classes),
         "layer_sizes": first.layer_sizes.tolist(),
         "shared_size": shared,
-        "attacks": {name: _about(samples) for name, samples in attacks.items()},
+        "attacks": {name: attack_success(samples) for name, samples in attacks.items()},
         "detectors": detectors,
         "baselines": baselines,
         "cross": cross,
@@ -543,78 +221,6 @@ def measure_mixed(
         for name, held_out in together.items():
             auc[name].append(area_under_curve(forest, held_out))
     return {name: auc.get(name) for name in [*attacks, "all"]}
-
-
-def statistics(samples: AttackSamples, split: int) -> dict[str, Any]:
-    """How an attack fared on the images of a split.
-
-    Returns:
-        attacked; clean_correct, images that the network classifies correctly without the attack;
-        clean_accuracy; succeeded, all successful samples; succeeded_correct, those of correctly
-        classified images; success_rate = succeeded_correct / clean_correct, with the bounds of its
-        95 % Wilson interval (both None without such images); linf and l2, means over the successful
-        samples (None without any).
-    """
-    chosen = samples.split == split
-    correct = chosen & (samples.clean_predicted == samples.label)
-    fooled = chosen & samples.success
-    attacked, trials, hits = (int(f.sum()) for f in (chosen, correct, correct & fooled))
-    return {
-        "attacked": attacked,
-        "clean_correct": trials,
-        "clean_accuracy": trials / attacked,
-        "succeeded": int(fooled.sum()),
-        "succeeded_correct": hits,
-        "success_rate": hits / trials if trials else None,
-        "interval": list(wilson_interval(hits, trials)) if trials else None,
-        "linf": float(samples.linf[fooled].mean()) if fooled.any() else None,
-        "l2": float(samples.l2[fooled].mean()) if fooled.any() else None,
-    }
-
-
-def example(samples: AttackSamples) -> dict[str, Any] | None:
-    """The first test image on which the attack succeeded; None if there is none.
-
-    Returns:
-        label, target (None if untargeted) and predicted, class names; linf and l2; and PNGs in
-        base64: clean, adversarial (8 bit), perturbation (grey for none, its largest value to the
-        ends of the scale).
-    """
-    found = np.flatnonzero((samples.split == TEST) & samples.success)
-    if not len(found):
-        return None
-    image = found[0]
-    arrays = read_arrays(samples.path, ("clean", "adversarial"))
-    clean, adversarial = arrays["clean"][image], arrays["adversarial"][image]
-    change = adversarial - clean / np.float32(255)
-    largest = np.abs(change).max() or 1.0
-    target = int(samples.target[image])
-    return {
-        "label": samples.classes[samples.label[image]],
-        "target": None if target < 0 else samples.classes[target],
-        "predicted": samples.classes[samples.predicted[image]],
-        "linf": float(samples.linf[image]),
-        "l2": float(samples.l2[image]),
-        "clean": _png(clean / 255),
-        "adversarial": _png(adversarial),
-        "perturbation": _png(0.5 + change / (2 * largest)),
-    }
-
-
-def _png(pixels: npt.NDArray[np.floating[Any]]) -> str:
-    """An image (H, W, 3) in [0, 1] as a PNG in base64."""
-    stream = io.BytesIO()
-    Image.fromarray(np.round(255 * pixels).astype(np.uint8)).save(stream, "png", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode()
-
-
-def _about(samples: AttackSamples) -> dict[str, Any]:
-    return {
-        "pool": samples.pool,
-        "train": statistics(samples, TRAIN),
-        "test": statistics(samples, TEST),
-        "example": example(samples),
-    }
 
 
 def _measurable_tests(attacks: Mapping[str, AttackSamples], needed: int) -> dict[str, Rows]:
