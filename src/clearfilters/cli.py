@@ -29,6 +29,11 @@ def _device(name: str) -> Any:
     return torch.device(name)
 
 
+def _of_the_measurement(args: Arguments) -> dict[str, Any]:
+    """Which training is measured, and the file to write."""
+    return {"experiment": args.experiment, "seed": args.seed, "out": args.out}
+
+
 def _prepare(args: Arguments) -> None:
     from clearfilters.data.prepare import prepare
     from clearfilters.params.reading import parse_dataset
@@ -70,12 +75,10 @@ def _measure(args: Arguments) -> None:
     record_measurement(
         args.analysis,
         args.parameters,
-        experiment=args.experiment,
-        seed=args.seed,
         features=args.features,
         gates=args.gates,
         gates_out=args.gates_out,
-        out=args.out,
+        **_of_the_measurement(args),
     )
 
 
@@ -86,10 +89,8 @@ def _localization(args: Arguments) -> None:
         args.checkpoint,
         args.data,
         args.parameters,
-        experiment=args.experiment,
-        seed=args.seed,
-        out=args.out,
         device=_device(args.device),
+        **_of_the_measurement(args),
     )
 
 
@@ -104,9 +105,7 @@ def _adversarial(args: Arguments) -> None:
 def _detection(args: Arguments) -> None:
     from clearfilters.attacks.detection import record_detection
 
-    record_detection(
-        args.samples, args.parameters, experiment=args.experiment, seed=args.seed, out=args.out
-    )
+    record_detection(args.samples, args.parameters, **_of_the_measurement(args))
 
 
 def _black_box(args: Arguments) -> None:
@@ -117,10 +116,8 @@ def _black_box(args: Arguments) -> None:
         args.checkpoint,
         args.data,
         args.parameters,
-        experiment=args.experiment,
-        seed=args.seed,
-        out=args.out,
         device=_device(args.device),
+        **_of_the_measurement(args),
     )
 
 
@@ -196,6 +193,19 @@ def build_parser() -> argparse.ArgumentParser:
         "choices": ["auto", "cpu", "cuda"],
     }
 
+    def measurement(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
+        added = command(name, run, help_)
+        add(added, "--parameters", **slice_)
+        add(added, "--experiment", help="its name in params.yaml")
+        add(added, "--seed", type=int, help="of the training")
+        add(added, "--out", type=Path, help="the measurement's JSON")
+        return added
+
+    def add_network(added: Any, store: str = "the processed store") -> None:
+        add(added, "--data", type=Path, help=store)
+        add(added, "--checkpoint", type=Path, help="checkpoint folder")
+        add(added, "--device", **device)
+
     prepare = command("prepare", _prepare, "raw files -> processed store")
     add(prepare, "--parameters", **slice_)
     add(prepare, "--raw", type=Path, help="folder that holds the raw data sets")
@@ -218,56 +228,34 @@ def build_parser() -> argparse.ArgumentParser:
 
     features = command("features", _features, "checkpoint -> features of every image")
     add(features, "--parameters", **slice_)
-    add(features, "--data", type=Path, help="the processed store")
-    add(features, "--checkpoint", type=Path, help="checkpoint folder")
+    add_network(features)
     add(features, "--out", type=Path, help="features folder")
-    add(features, "--device", **device)
 
-    measure = command("measure", _measure, "features -> one measurement")
+    measure = measurement("measure", _measure, "features -> one measurement")
     add(measure, "analysis", help="classification, phi, mis, ...")
-    add(measure, "--parameters", **slice_)
-    add(measure, "--experiment", help="its name in params.yaml")
-    add(measure, "--seed", type=int, help="of the training")
     add(measure, "--features", type=Path, help="features folder")
     add(measure, "--gates", type=Path, required=False, help="gates of the model, from `phi`")
     add(measure, "--gates-out", type=Path, required=False, help="where `phi` writes the gates")
-    add(measure, "--out", type=Path, help="the measurement's JSON")
 
-    localization = command("localization", _localization, "checkpoint -> where the filters look")
-    add(localization, "--parameters", **slice_)
-    add(localization, "--experiment", help="its name in params.yaml")
-    add(localization, "--seed", type=int, help="of the training")
-    add(localization, "--data", type=Path, help="the processed store, with object masks")
-    add(localization, "--checkpoint", type=Path, help="checkpoint folder")
-    add(localization, "--out", type=Path, help="the measurement's JSON")
-    add(localization, "--device", **device)
+    localization = measurement(
+        "localization", _localization, "checkpoint -> where the filters look"
+    )
+    add_network(localization, "the processed store, with object masks")
 
     adversarial = command("adversarial", _adversarial, "checkpoint -> adversarial samples")
     add(adversarial, "attack", help="its name in params.yaml")
     add(adversarial, "--parameters", **slice_)
-    add(adversarial, "--data", type=Path, help="the processed store")
-    add(adversarial, "--checkpoint", type=Path, help="checkpoint folder")
+    add_network(adversarial)
     add(adversarial, "--out", type=Path, help="the .npz; a .json of the same name goes beside it")
-    add(adversarial, "--device", **device)
 
-    detection = command(
+    detection = measurement(
         "detection", _detection, "adversarial samples -> how well they are detected"
     )
-    add(detection, "--parameters", **slice_)
-    add(detection, "--experiment", help="its name in params.yaml")
-    add(detection, "--seed", type=int, help="of the training")
     add(detection, "--samples", type=Path, help="folder of the model's adversarial samples")
-    add(detection, "--out", type=Path, help="the measurement's JSON")
 
-    black_box = command("black-box", _black_box, "checkpoint -> success of a black-box attack")
+    black_box = measurement("black-box", _black_box, "checkpoint -> success of a black-box attack")
     add(black_box, "attack", help="one_pixel or local_search")
-    add(black_box, "--parameters", **slice_)
-    add(black_box, "--experiment", help="its name in params.yaml")
-    add(black_box, "--seed", type=int, help="of the training")
-    add(black_box, "--data", type=Path, help="the processed store")
-    add(black_box, "--checkpoint", type=Path, help="checkpoint folder")
-    add(black_box, "--out", type=Path, help="the measurement's JSON")
-    add(black_box, "--device", **device)
+    add_network(black_box)
 
     def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
         added = command(name, run, help_)

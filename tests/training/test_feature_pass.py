@@ -17,7 +17,8 @@ from clearfilters.methods.method import Method
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import load_checkpoint, save_checkpoint
-from clearfilters.training.features import dataset_note, noise_images, record_features
+from clearfilters.training.features import noise_images, record_features
+from clearfilters.training.trained_network import dataset_note
 
 CPU = torch.device("cpu")
 PARAMS = FeaturesParams(batch_size=48, noise_images=20, noise_seed=3)

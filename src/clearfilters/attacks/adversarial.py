@@ -14,7 +14,7 @@ from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.attacks.white_box import attack_images
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import SPLITS, check_store, read_split
+from clearfilters.data.store import SPLITS, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.activations import pooled_activations
 from clearfilters.models.classifier import Classifier
@@ -22,9 +22,7 @@ from clearfilters.models.folding import folded
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import AdversarialSlice
 from clearfilters.progress import progress
-from clearfilters.training.checkpoint import device_description, load_trained
-from clearfilters.training.determinism import make_deterministic
-from clearfilters.training.features import training_facts
+from clearfilters.training.trained_network import open_network
 
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -226,14 +224,12 @@ def record_adversarial(
             be read, the attack's method is unknown, or a class has too few images.
     """
     parameters = parse(AdversarialSlice, slice_)
-    make_deterministic()
-    method, meta = load_trained(checkpoint, slice_, "sampling", "attack")
-    model = method.network
-    check_store(store, slice_["data"])
+    network = open_network(checkpoint, store, slice_, "sampling", "attack", device=device)
+    model, classes = network.model, network.meta["classes"]
     # Success is what the network itself answers; only the search is faster on the folded copy.
     fast = folded(model, device)
     model.to(device).to(memory_format=torch.channels_last)
-    images = choose_images(store, parameters, meta["classes"])
+    images = choose_images(store, parameters, classes)
     batch_size = parameters.sampling.batch_size
     clean = as_network_input(torch.from_numpy(images.pixels))
     adversarial = attack_images(
@@ -273,9 +269,8 @@ def record_adversarial(
             "parameters_hash": parameters_hash(slice_),
             "attack": attack,
             "parameters": slice_,
-            "classes": meta["classes"],
-            "training": training_facts(meta),
-            "device": device_description(device),
+            "classes": classes,
+            **network.provenance(),
             "packages": {"torchattacks": version("torchattacks")},
             "counts": _counts(images, before.predicted, success),
         },

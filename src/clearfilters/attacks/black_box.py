@@ -15,14 +15,12 @@ from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints, Outcome, ask
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import Split, check_store, read_split
+from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
 from clearfilters.params.attacks import LocalSearchParams, OnePixelParams
 from clearfilters.params.reading import parse
-from clearfilters.training.checkpoint import device_description, load_trained
-from clearfilters.training.determinism import make_deterministic
-from clearfilters.training.features import training_facts
+from clearfilters.training.trained_network import open_network
 
 
 @dataclass(frozen=True)
@@ -80,14 +78,11 @@ def record_black_box(
         raise ClearfiltersError(
             f"no black-box attack `{analysis}`; there are: {', '.join(BLACK_BOX)}"
         )
-    make_deterministic()
     method = BLACK_BOX[analysis]
     params = parse(method.params, slice_, analysis)
-    trained, meta = load_trained(checkpoint, slice_, analysis)
-    model = trained.network
-    check_store(store, slice_["data"])
+    network = open_network(checkpoint, store, slice_, analysis, device=device)
     split = read_split(store, "test")
-    fast = folded(model, device)
+    fast = folded(network.model, device)
     predicted = _predict(fast, split, params.batch_size, device)
     chosen = choose_images(split.labels, predicted, params.images, params.seed)
     if len(chosen) < params.images:
@@ -98,7 +93,7 @@ def record_black_box(
         )
     labels = np.array(split.labels[chosen])
     outcome = method.attack(fast, _pixels(split, chosen, device), labels, chosen, params)
-    values = black_box_values(outcome, labels, meta["classes"])
+    values = black_box_values(outcome, labels, network.meta["classes"])
     write_measurement(
         out,
         {
@@ -111,11 +106,11 @@ def record_black_box(
         seed=seed,
         slice_=slice_,
         inputs={
-            "checkpoint/model.safetensors": checkpoint / "model.safetensors",
+            **network.inputs(),
             "test/images.npy": store / "test" / "images.npy",
             "test/labels.npy": store / "test" / "labels.npy",
         },
-        meta={"device": device_description(device), "training": training_facts(meta)},
+        meta=network.provenance(),
     )
 
 

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import SPLITS, check_store, read_split
+from clearfilters.data.store import SPLITS, read_split
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import FeaturesParams
-from clearfilters.training.checkpoint import device_description, load_trained
-from clearfilters.training.determinism import make_deterministic
+from clearfilters.training.trained_network import open_network
 
 
 @torch.no_grad()
@@ -63,10 +62,8 @@ def record_features(
         ClearfiltersError: if the checkpoint or the store was made with other parameters, or cannot
             be read.
     """
-    make_deterministic()
-    method, meta = load_trained(checkpoint, slice_, "features")
-    model = method.network
-    check_store(store, slice_["data"])
+    network = open_network(checkpoint, store, slice_, "features", device=device)
+    model, meta = network.model, network.meta
     model.to(device).to(memory_format=torch.channels_last)
     for name in SPLITS:
         split = read_split(store, name)
@@ -86,35 +83,13 @@ def record_features(
         "bias": model.head.bias.detach().cpu().numpy(),
         "last_conv": model.parts.last_conv.weight.detach().cpu().numpy(),
     }
-    head.update({name: tensor.numpy() for name, tensor in method.arrays().items()})
+    head.update({name: tensor.numpy() for name, tensor in network.method.arrays().items()})
     _save(out / "head.npz", **head)
     write_json(
         out / "meta.json",
         {
             "parameters_hash": parameters_hash(slice_),
             "classes": meta["classes"],
-            "training": training_facts(meta),
-            "device": device_description(device),
+            **network.provenance(),
         },
     )
-
-
-def training_facts(meta: dict[str, Any]) -> dict[str, Any]:
-    """What every measurement says of the training, from a checkpoint's `meta.json`."""
-    training = meta["parameters"]["training"]
-    return {
-        "epochs": training["epochs"],
-        "precision": training["precision"],
-        "device": meta["device"],
-        "packages": meta["packages"],
-        "dataset": meta["dataset"]["name"],
-        "dataset_note": dataset_note(meta["dataset"]),
-    }
-
-
-def dataset_note(dataset: dict[str, Any]) -> str:
-    """What every table must say about the data set."""
-    notes = [dataset["note"]] if dataset["note"] else []
-    if not dataset["verified"]:
-        notes.append("not verified against the published checksums")
-    return "; ".join(notes)

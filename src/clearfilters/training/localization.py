@@ -23,14 +23,12 @@ from clearfilters.analysis.localization import (
 )
 from clearfilters.analysis.recording import write_measurement
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import Split, check_store, read_split
+from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import GradMapParams, LocalizationParams
 from clearfilters.params.reading import parse
-from clearfilters.training.checkpoint import device_description, load_trained
-from clearfilters.training.determinism import make_deterministic
-from clearfilters.training.features import training_facts
+from clearfilters.training.trained_network import open_network
 
 
 @torch.no_grad()
@@ -71,11 +69,9 @@ def record_localization(
         ClearfiltersError: if the checkpoint or the store was made with other parameters, or the
             store has no masks.
     """
-    make_deterministic()
     params = parse(LocalizationParams, slice_, "localization")
-    method, meta = load_trained(checkpoint, slice_, "localization")
-    model = method.network
-    masks_note = check_store(store, slice_["data"]).masks_note
+    network = open_network(checkpoint, store, slice_, "localization", device=device)
+    model, classes = network.model, network.meta["classes"]
     split, masks, skipped = _read_test_split(store)
     model.to(device).to(memory_format=torch.channels_last)
     maps = feature_maps(model, split.images, params.batch_size, device)
@@ -94,22 +90,22 @@ def record_localization(
     write_measurement(
         out,
         {
-            "classes": meta["classes"],
-            "masks": masks_note,
+            "classes": classes,
+            "masks": network.store_meta.masks_note,
             "skipped_images": skipped,
             **values,
-            "examples": _examples(split, masks, maps, weight, meta["classes"], params),
+            "examples": _examples(split, masks, maps, weight, classes, params),
         },
         analysis="localization",
         experiment=experiment,
         seed=seed,
         slice_=slice_,
         inputs={
-            "checkpoint/model.safetensors": checkpoint / "model.safetensors",
+            **network.inputs(),
             "store/test/images.npy": store / "test" / "images.npy",
             "store/test/masks.npy": store / "test" / "masks.npy",
         },
-        meta={"device": device_description(device), "training": training_facts(meta)},
+        meta=network.provenance(),
     )
 
 
