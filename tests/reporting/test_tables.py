@@ -9,9 +9,10 @@ from synthetic_run import CLASSES, SyntheticRun
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.registry import BLOCK_NETWORKS, CIFAR_NETWORKS
-from clearfilters.reporting.table import CSV_COLUMNS, seeds_text
+from clearfilters.reporting.notes import seeds_text
+from clearfilters.reporting.published_networks import RELATIVES
+from clearfilters.reporting.table import CSV_COLUMNS
 from clearfilters.reporting.tables import TABLES, build_table, write_table
-from clearfilters.reporting.tables.gates import RELATIVES
 
 Cells = dict[tuple[str, str], dict[str, str]]
 

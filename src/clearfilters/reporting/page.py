@@ -13,8 +13,9 @@ from clearfilters.artifacts import atomic_path
 from clearfilters.reporting.claims.verdict import NOT_RUN, RULE
 from clearfilters.reporting.drawing import read_caption
 from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
+from clearfilters.reporting.notes import seeds_text
 from clearfilters.reporting.records import Experiment, Index, Records, load
-from clearfilters.reporting.table import Cell, Table, flag_notes, seeds_text
+from clearfilters.reporting.table import Cell, Table, flag_notes
 from clearfilters.reporting.tables import build_table
 
 

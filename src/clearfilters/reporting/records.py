@@ -27,6 +27,8 @@ DATA_KEYS = ("analysis", "dataset", "path", "expected_hash")
 ENTRY_KEYS = ("analysis", "experiment", "seed", "path", "expected_hash", "label", "role")
 # The order of rows: what is compared with first, then the methods, then the ablations.
 ROLES = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed", "tradeoff")
+# The trade-off runs have a table of their own.
+METHODS = tuple(role for role in ROLES if role != "tradeoff")
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from clearfilters.reporting.claims.verdict import (
     notes,
     right_summary,
 )
+from clearfilters.reporting.notes import seeds_text
 from clearfilters.reporting.records import Experiment, Records, Sample, summarize
-from clearfilters.reporting.table import seeds_text
 from clearfilters.reporting.tables.detection import ANALYSIS, attacks_of, auc_percent, sizes_of
 
 # Seed -> what both sides have there.

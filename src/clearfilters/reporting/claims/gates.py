@@ -24,7 +24,7 @@ from clearfilters.reporting.claims.weighing import (
 )
 from clearfilters.reporting.figures.gates import filter_groups
 from clearfilters.reporting.records import Experiment, Records
-from clearfilters.reporting.tables.gates import monopolized_share, shared_share
+from clearfilters.reporting.tables.filters import monopolized_share, shared_share
 
 
 def findings(records: Records, p: ClaimsParams) -> list[Finding]:

@@ -16,7 +16,7 @@ from clearfilters.reporting.drawing import (
     new_figure,
 )
 from clearfilters.reporting.records import Experiment, Records, Sample, matrix_of, summarize
-from clearfilters.reporting.tables.gates import accuracy_difference, lambda_and_a
+from clearfilters.reporting.tables.tradeoff import accuracy_difference, lambda_and_a
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,16 @@ from pathlib import Path
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.records import DATA, Index, Records, load
 from clearfilters.reporting.table import Table, write_csv, write_markdown
-from clearfilters.reporting.tables import black_box, data, detection, gates, localization
+from clearfilters.reporting.tables import (
+    black_box,
+    classification,
+    data,
+    detection,
+    filters,
+    leakage,
+    localization,
+    tradeoff,
+)
 
 
 @dataclass(frozen=True)
@@ -21,17 +30,17 @@ class TableSpec:
 TABLES = {
     "data": TableSpec(data.data, (DATA,)),
     "lsg_table1": TableSpec(
-        gates.lsg_table1, ("classification", "phi", "correlation", "mis", "leakage")
+        classification.lsg_table1, ("classification", "phi", "correlation", "mis", "leakage")
     ),
-    "lsg_table2": TableSpec(gates.lsg_table2, ("correlation",)),
+    "lsg_table2": TableSpec(filters.lsg_table2, ("correlation",)),
     "lsg_table3": TableSpec(localization.lsg_table3, ("localization",)),
     "lsg_gate_statistics": TableSpec(
-        gates.lsg_gate_statistics, ("gate_statistics", "classification")
+        filters.lsg_gate_statistics, ("gate_statistics", "classification")
     ),
-    "csg_mis": TableSpec(gates.csg_mis, ("mis",)),
+    "csg_mis": TableSpec(filters.csg_mis, ("mis",)),
     "csg_localization": TableSpec(localization.csg_localization, ("localization",)),
-    "lsg_leakage": TableSpec(gates.lsg_leakage, ("leakage", "classification", "phi")),
-    "lsg_tradeoff": TableSpec(gates.lsg_tradeoff, ("classification", "phi", "leakage")),
+    "lsg_leakage": TableSpec(leakage.lsg_leakage, ("leakage", "classification", "phi")),
+    "lsg_tradeoff": TableSpec(tradeoff.lsg_tradeoff, ("classification", "phi", "leakage")),
     "lsg_table4": TableSpec(detection.lsg_table4, ("detection",)),
     "csg_detection": TableSpec(detection.csg_detection, ("detection",)),
     "lsg_table5": TableSpec(black_box.lsg_table5, ("one_pixel", "local_search")),

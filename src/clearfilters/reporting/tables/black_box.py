@@ -3,19 +3,11 @@
 from collections.abc import Callable
 from statistics import fmean
 
+from clearfilters.reporting.notes import TIMES, orientation, provenance_note, seeds_text
 from clearfilters.reporting.published import Published, published
-from clearfilters.reporting.records import Experiment, Records, Sample
-from clearfilters.reporting.table import (
-    EMPTY,
-    Cell,
-    Column,
-    Row,
-    Table,
-    cell,
-    provenance_note,
-    seeds_text,
-)
-from clearfilters.reporting.tables.gates import METHODS, TIMES, orientation, published_network
+from clearfilters.reporting.published_networks import published_network
+from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
+from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell
 
 # As the paper names them, in its order.
 NO_ATTACK = "No Attack / Accuracy"

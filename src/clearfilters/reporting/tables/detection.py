@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from clearfilters.reporting.notes import TIMES, orientation, provenance_note
 from clearfilters.reporting.published import Published, published
-from clearfilters.reporting.records import Experiment, Records, Sample
-from clearfilters.reporting.table import Cell, Column, Row, Table, cell, provenance_note
-from clearfilters.reporting.tables.gates import METHODS, TIMES, orientation, published_network
+from clearfilters.reporting.published_networks import published_network
+from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
+from clearfilters.reporting.table import Cell, Column, Row, Table, cell
 
 ANALYSIS = "detection"
 UNIT = "AUC, percent"

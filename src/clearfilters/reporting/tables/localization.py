@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from clearfilters.reporting.notes import TIMES, provenance_note
 from clearfilters.reporting.published import Published, published
-from clearfilters.reporting.records import Experiment, Records
-from clearfilters.reporting.table import Cell, Column, Row, Table, cell, provenance_note
-from clearfilters.reporting.tables.gates import METHODS, TIMES
+from clearfilters.reporting.records import METHODS, Experiment, Records
+from clearfilters.reporting.table import Cell, Column, Row, Table, cell
 
 Values = dict[str, Any]
 TOTAL = "total"
