@@ -1,46 +1,29 @@
-"""The training loop: what each path moves, divergence, and resuming after SIGKILL."""
+"""The training loop: what each path moves, and what a training leaves behind."""
 
 import copy
-import json
 import math
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from digits_training import ADAM, CPU, run, start
 
-from clearfilters.data.store import Split, read_meta, read_split
+from clearfilters.data.store import read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import inputs, loop
-from clearfilters.training.checkpoint import build_method, build_network, load_checkpoint
+from clearfilters.training.checkpoint import load_checkpoint
 
-CPU = torch.device("cpu")
 Build = Callable[..., TrainingSlice]
 Block = Callable[..., dict[str, Any]]
 
-ADAM = {"init": 0.5, "optimizer": "adam", "lr": 0.05}
 JOINT = {"scheme": "joint", "period": 1, "gate_phases": [0], "warmup_epochs": 0}
 CSG = {"name": "csg", "lambda1": 0.5, "lambda2": 0.0005, "g_density": 0.15, "psi": "squared"}
-
-
-def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
-    """A training before its first epoch."""
-    torch.manual_seed(parameters.seed)
-    meta = read_meta(store)
-    network = build_network(parameters, meta.classes, meta.mean, meta.std)
-    data = inputs.to_device(read_split(store, "train"), CPU, parameters.training)
-    method = build_method(parameters, network)
-    return loop.Trainer(method, data, parameters.training, parameters.seed)
 
 
 def weights(trainer: loop.Trainer) -> dict[str, torch.Tensor]:
@@ -252,15 +235,6 @@ def test_evaluate_is_the_accuracy_of_the_std_path(
     assert found == pytest.approx((answers == split.labels).mean())
 
 
-def run(
-    parameters: TrainingSlice, store: Path, folder: Path
-) -> tuple[dict[str, torch.Tensor], pd.DataFrame]:
-    """Train; returns the tensors written and the history."""
-    loop.train(parameters, store, folder / "checkpoint", folder / "resume.pt", CPU)
-    history = pd.read_csv(folder / "checkpoint" / "history.csv")
-    return load_file(folder / "checkpoint" / "model.safetensors"), history
-
-
 def test_a_small_training_learns(tmp_path: Path, digits_store: Path, make_slice: Build) -> None:
     parameters = make_slice(epochs=8, evaluate_every=3, batch_size=16, crop_padding=0, lr=0.05)
     _, history = run(parameters, digits_store, tmp_path)
@@ -310,133 +284,6 @@ def test_seeds_differ_and_repeat(tmp_path: Path, digits_store: Path, make_slice:
 def test_random_streams_differ_by_seed_and_epoch() -> None:
     seeds = {loop.epoch_seed(seed, number) for seed in range(4) for number in range(-1, 5)}
     assert len(seeds) == 24
-
-
-# Trains, and kills itself without warning in the middle of epoch 2, at its third of four batches.
-KILLED = """
-import json, os, signal, sys
-from pathlib import Path
-import torch
-from clearfilters.params.slices import TrainingSlice
-from clearfilters.training import inputs, loop
-
-torch.set_num_threads(1)
-original, calls = inputs.random_crop_flip, 0
-
-def killing(*arguments, **options):
-    global calls
-    calls += 1
-    if calls == 2 * 4 + 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*arguments, **options)
-
-inputs.random_crop_flip = killing
-parameters = TrainingSlice.model_validate(json.loads(sys.argv[1]))
-store, folder = Path(sys.argv[2]), Path(sys.argv[3])
-loop.train(parameters, store, folder / "checkpoint", folder / "resume.pt", torch.device("cpu"))
-"""
-
-
-def killed_then_resumed(parameters: TrainingSlice, store: Path, folder: Path) -> None:
-    """Train in a process that is killed, check what it left, and train on in this one."""
-    argument = json.dumps(parameters.model_dump(by_alias=True))
-    process = subprocess.run(
-        [sys.executable, "-c", KILLED, argument, str(store), str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert process.returncode == -signal.SIGKILL, process.stderr
-    assert [path.name for path in folder.iterdir()] == ["resume.pt"]
-    run(parameters, store, folder)
-
-
-def test_killed_in_an_epoch_and_resumed_ends_as_if_left_alone(
-    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    # With all that carries state: momentum, Adam on the gate, crops, flips and wrong classes.
-    gate = gate_block(update=ADAM, negative_weight=0.5)
-    parameters = make_slice(method=gate, epochs=5, flip=True)
-    (tmp_path / "killed").mkdir()
-    killed_then_resumed(parameters, digits_store, tmp_path / "killed")
-    assert "resuming after epoch 1" in capsys.readouterr().err
-    run(parameters, digits_store, tmp_path / "alone")
-    for name in ("model.safetensors", "history.csv", "meta.json"):
-        killed = (tmp_path / "killed" / "checkpoint" / name).read_bytes()
-        assert killed == (tmp_path / "alone" / "checkpoint" / name).read_bytes(), name
-
-
-def test_a_resume_state_of_other_parameters_is_not_used(
-    tmp_path: Path, digits_store: Path, make_slice: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(loop, "save_checkpoint", interrupt)
-        run(make_slice(epochs=1, lr=0.2), digits_store, tmp_path / "resumed")
-    assert (tmp_path / "resumed" / "resume.pt").exists()
-    resumed, _ = run(make_slice(epochs=1), digits_store, tmp_path / "resumed")
-    alone, _ = run(make_slice(epochs=1), digits_store, tmp_path / "alone")
-    assert all(torch.equal(resumed[key], alone[key]) for key in alone)
-
-
-def diverges(parameters: TrainingSlice, store: Path, folder: Path) -> str:
-    """Train, which must fail and leave no checkpoint; returns the message."""
-    with pytest.raises(ClearfiltersError) as caught:
-        run(parameters, store, folder)
-    assert not (folder / "checkpoint").exists()
-    return str(caught.value)
-
-
-def test_a_nan_loss_names_the_epoch_and_the_cause(
-    tmp_path: Path, digits_store: Path, make_slice: Build
-) -> None:
-    message = diverges(make_slice(lr=1e30), digits_store, tmp_path)
-    assert "epoch 0 (std)" in message
-    assert "training.lr = 1e+30" in message
-    assert not (tmp_path / "resume.pt").exists()
-
-
-def test_a_nan_loss_of_the_gate_path_names_its_weight(
-    tmp_path: Path, digits_store: Path, make_slice: Build, gate_block: Block
-) -> None:
-    objective = {"name": "lsg", "lambda": 1e35, "a": 0.1, "s_density": 0.1}
-    parameters = make_slice(method=gate_block(objective=objective))
-    message = diverges(parameters, digits_store, tmp_path)
-    assert "epoch 1 (gate)" in message and "lambda" in message
-    # The epoch before is kept, and can be trained on from with a smaller weight or not at all.
-    state = torch.load(tmp_path / "resume.pt", weights_only=True)
-    assert len(state["history"]) == 1
-    assert all(
-        torch.isfinite(value).all()
-        for value in state["method"].values()
-        if value.is_floating_point()
-    )
-
-
-@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
-def test_every_loss_that_is_no_number_stops(
-    digits_store: Path, make_slice: Build, loss: float
-) -> None:
-    trainer = start(make_slice(), digits_store)
-    with pytest.raises(ClearfiltersError, match="epoch 7"):
-        loop.check_finite(loss, 7, "std", trainer.method, trainer.training)
-
-
-def test_labels_out_of_range_stop_before_training(
-    tmp_path: Path, digits_store: Path, make_slice: Build
-) -> None:
-    store = tmp_path / "store"
-    for name in ("train", "test"):
-        (store / name).mkdir(parents=True)
-        split = read_split(digits_store, name)
-        bad = Split(split.images, np.where(split.labels == 3, 10, split.labels))
-        np.save(store / name / "images.npy", bad.images)
-        np.save(store / name / "labels.npy", bad.labels)
-    (store / "meta.json").write_bytes((digits_store / "meta.json").read_bytes())
-    assert "labels out of range" in diverges(make_slice(), store, tmp_path)
 
 
 def test_bf16_keeps_weights_and_gate_in_float32(
