@@ -49,6 +49,7 @@ MULTISTEP = {"name": "multistep", "warmup_epochs": 0, "milestones": [100], "gamm
         ("run.experiments", "resnet20-std"),
         # impossible
         ("run.localized", ["animals-std", "animals-std"]),
+        ("run.mis_floors", ["animals-std", "animals-std"]),
         ("attacks.seeds", [0, 0]),
         ("attacks.seeds", []),
         ("training.lr", -0.1),
@@ -206,6 +207,7 @@ def test_an_override_of_an_experiment_is_validated(default_params: Content) -> N
         ("run.datasets", ["digit"]),
         ("experiments.resnet20-std.dataset", "cifar10"),  # defined, but not one of the run's
         ("run.localized", ["animals-sdt"]),
+        ("run.mis_floors", ["animals-sdt"]),
         ("run.localized", ["resnet20-std"]),  # no masks
         ("attacks.experiments", ["resnet20-sdt"]),
         ("attacks.experiments", ["resnet110-std"]),

@@ -181,6 +181,23 @@ def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
             assert analyses_of(params, job) == FEATURE_ANALYSES
 
 
+def test_a_run_may_leave_out_floors_and_its_other_measurements_stay_current(
+    default_params: Content,
+) -> None:
+    """A run that is older than the floor and whose weights are lost is shown all the same."""
+    before = load_params(default_params)
+    default_params["run"]["mis_floors"] = ["resnet20-std"]
+    after = load_params(default_params)
+    for job in jobs(after):
+        lost = set(analyses_of(before, job)) - set(analyses_of(after, job))
+        own = job.experiment == "resnet20-std" or job.role == "tradeoff"
+        assert lost == (set() if own else {"mis_floor"})
+        for analysis in analyses_of(after, job):
+            assert measurement_slice(before, job, analysis) == measurement_slice(
+                after, job, analysis
+            )
+
+
 # Of make_slice() and of make_slice(method=gate_block()), before later keys.
 OLD_HASHES = (
     "1f59b9190cc82710b300412c403c8e5068daa3a15ac56a01f389a567145b3f6f",

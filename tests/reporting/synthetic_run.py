@@ -267,6 +267,7 @@ def measure(role: str, seed: int, model: str) -> dict[str, dict[str, Any]]:
             "best_class": [0] * filters,
             "best_information": [0.1] * filters,
         },
+        "mis_floor": {"floor": 0.02 + 0.001 * seed, "shuffled": [0.02, 0.02 + 0.002 * seed]},
         "gate_statistics": {
             "threshold": 0.5,
             "source": source,

@@ -115,8 +115,8 @@ def test_claims_fail_where_the_numbers_say_so(run: SyntheticRun, tmp_path: Path)
         "fixed",
         change={
             "correlation": {
-                "cic": 0.2,
-                "cic_distinct": 0.2,
+                "cic_absolute": 0.2,
+                "cic_absolute_distinct": 0.2,
                 "thresholds": [0.0, 1.0],
                 "share_above": [1.0, 1.0],
                 "matrix": np.eye(64).tolist(),

@@ -88,6 +88,13 @@ def test_learning_rate_of_the_run_changes_all_that_do_not_override_it(
     assert "alexnet-std" not in trained
 
 
+def test_the_floor_has_the_estimator_of_mis(default_params: dict[str, Any]) -> None:
+    def edit(params: dict[str, Any]) -> None:
+        params["analysis"]["mis"]["n_neighbors"] = 5
+
+    assert {key[0] for key in changed(default_params, edit)} == {"mis", "mis_floor"}
+
+
 def test_parameters_of_phi_change_the_analyses_that_read_its_gate(
     default_params: dict[str, Any],
 ) -> None:
@@ -107,6 +114,7 @@ def test_parameters_of_phi_change_the_analyses_that_read_its_gate(
         (lambda p: p["contact_sheet"].update(columns=3), {"contact_sheet"}),
         (lambda p: p["claims"].update(accuracy_margin=9.0), {"claims"}),
         (lambda p: p["features"].update(noise_seed=7), {"features", *FEATURE_ANALYSES}),
+        (lambda p: p["analysis"]["mis_floor"].update(shuffles=5), {"mis_floor"}),
         (lambda p: p["attacks"]["detection"].update(trees=9), {"detection"}),
         (lambda p: p["attacks"]["one_pixel"].update(seed=9), {"one_pixel"}),
         (lambda p: p["attacks"]["sampling"].update(seed=9), {*ADVERSARIAL, "detection"}),

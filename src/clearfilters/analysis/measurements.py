@@ -16,6 +16,7 @@ MEASUREMENTS: dict[str, str] = {
     "classification": "clearfilters.analysis.classification",
     "phi": "clearfilters.analysis.phi",
     "mis": "clearfilters.analysis.mutual_information",
+    "mis_floor": "clearfilters.analysis.information_floor",
     "gate_statistics": "clearfilters.analysis.gate_statistics",
     "leakage": "clearfilters.analysis.leakage",
     "correlation": "clearfilters.analysis.correlation",

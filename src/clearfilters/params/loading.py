@@ -29,6 +29,7 @@ def load_params(content: Mapping[str, Any]) -> Params:
         check_names(params)
         check_labels(params)
         check_localized(params)
+        check_mis_floors(params)
         check_attacks(params)
     except ValidationError as error:
         raise explain(error, "params.yaml", content) from None
@@ -80,6 +81,20 @@ def check_localized(params: Params) -> None:
             raise ClearfiltersError(
                 f"params.yaml: run.localized: the data of `{name}`, `{found[name].dataset}`, have "
                 "no object masks; name experiments on `voc-parts` or `animals`"
+            )
+
+
+def check_mis_floors(params: Params) -> None:
+    """Refuse a floor of the MIS of models that the run does not train.
+
+    Raises:
+        ClearfiltersError: naming the experiment.
+    """
+    for name in params.run.mis_floors or ():
+        if name not in params.run.experiments:
+            raise ClearfiltersError(
+                f"params.yaml: run.mis_floors: the run has no experiment `{name}`; add it to "
+                "run.experiments"
             )
 
 

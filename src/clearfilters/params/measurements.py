@@ -47,6 +47,13 @@ class MisParams(Strict):
     random_state: Seed
 
 
+class MisFloorParams(Strict):
+    """MIS of shuffled labels; the estimator is that of MIS."""
+
+    shuffles: Count
+    seed: Seed
+
+
 class GateStatisticsParams(Strict):
     """Tightening threshold h."""
 
@@ -120,6 +127,7 @@ class AnalysisParams(Strict):
     classification: ClassificationParams
     phi: PhiParams
     mis: MisParams
+    mis_floor: MisFloorParams
     gate_statistics: GateStatisticsParams
     leakage: LeakageParams
     correlation: CorrelationParams
@@ -139,4 +147,4 @@ ANALYSES = (*FEATURE_ANALYSES, "localization", *ATTACK_ANALYSES)
 # The trade-off compares only these.
 TRADEOFF_ANALYSES = ("classification", "phi", "leakage")
 # Of models that are localized: what LSG and CSG report on PASCAL VOC, and the leakage.
-OBJECT_ANALYSES = ("classification", "phi", "mis", "leakage", "localization")
+OBJECT_ANALYSES = ("classification", "phi", "mis", "mis_floor", "leakage", "localization")

@@ -113,6 +113,7 @@ class RunParams(Strict):
     seeds: list[Seed]
     experiments: list[Name]
     localized: list[Name]
+    mis_floors: list[Name] | None = None
     tradeoff: TradeoffParams | None
 
     @model_validator(mode="after")
@@ -121,6 +122,8 @@ class RunParams(Strict):
             check_each_once(name, getattr(self, name))
         if len(set(self.localized)) != len(self.localized):
             raise ValueError(f"localized {self.localized} must name each entry once")
+        if self.mis_floors is not None and len(set(self.mis_floors)) != len(self.mis_floors):
+            raise ValueError(f"mis_floors {self.mis_floors} must name each entry once")
         return self
 
 

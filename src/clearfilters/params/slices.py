@@ -156,6 +156,8 @@ def _feature_measurement_slice(params: Params, job: Job, analysis: str) -> dict[
     chosen = {analysis: params.analysis.model_dump()[analysis]}
     if analysis == "correlation":
         chosen[analysis]["filters_per_class"] = filters_per_class(params, job.model.name)
+    if analysis == "mis_floor":
+        chosen[analysis] |= params.analysis.mis.model_dump()
     if analysis in GATE_ANALYSES:
         chosen["phi"] = params.analysis.phi.model_dump()
     return {**features_slice(params, job), "analysis": chosen}
@@ -179,4 +181,7 @@ def analyses_of(params: Params, job: Job) -> tuple[str, ...]:
     if job.role == "tradeoff":
         return TRADEOFF_ANALYSES
     own = OBJECT_ANALYSES if job.experiment in params.run.localized else FEATURE_ANALYSES
+    floors = params.run.mis_floors
+    if floors is not None and job.experiment not in floors:
+        own = tuple(name for name in own if name != "mis_floor")
     return (*own, *ATTACK_ANALYSES) if is_attacked(params, job) else own

@@ -5,6 +5,7 @@ from clearfilters.reporting.published import Published, published
 from clearfilters.reporting.published_networks import published_network
 from clearfilters.reporting.records import METHODS, Experiment, Records
 from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell
+from clearfilters.reporting.tables.mis import MIS_COLUMNS, floor_note, mis_cells
 
 TABLE1_COLUMNS = (
     Column("accuracy", "Accuracy", "fraction"),
@@ -13,7 +14,7 @@ TABLE1_COLUMNS = (
     Column("density_fitted", "L1 density, fitted gate", "fraction"),
     Column("phi", "Φ", "nats"),
     Column("cic", "CIC", "correlation"),
-    Column("mis", "MIS", "nats"),
+    *MIS_COLUMNS,
     Column("leakage", "Leakage, other-class images", "fraction"),
 )
 
@@ -49,6 +50,7 @@ def lsg_table1(records: Records) -> Table:
         "brackets, for CSG, how many trained gates lie in the convergence interval [1/C, g/(CK)].",
         "Leakage: share of test images of other classes answered c behind gate row c; see "
         "lsg_leakage.",
+        floor_note(records, experiments),
         NO_CSG,
     )
     heads = ("Data set", "Network", "Training", "Epochs", "Seeds")
@@ -89,7 +91,7 @@ def _table1_cells(
         ),
         "phi": cell(records.sample(e, "phi", "phi_test"), theirs("phi")),
         "cic": cell(records.sample(e, "correlation", "cic")),
-        "mis": cell(records.sample(e, "mis", "mis")),
+        **mis_cells(records, e),
         "leakage": cell(records.sample(e, "leakage", "other_images")),
     }
 
