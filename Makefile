@@ -22,6 +22,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 NEEDS_GIT := git rev-parse --git-dir >/dev/null 2>&1 || { \
   echo "DVC needs a git repository, and this folder is in none: run git init, then this again." >&2; exit 1; }
 
+# DVC keeps nothing that lies behind a link; it would say so after hours of computing.
+NEEDS_NO_LINK := for folder in data data/processed results; do [ ! -L $$folder ] || { \
+  echo "DVC keeps nothing behind a link, and $$folder is one: make it a folder, and link data/raw alone, or set" >&2; \
+  echo "raw.root in params.yaml (docs/data.md). Without DVC, make all works with the link." >&2; exit 1; }; done
+
 .PHONY: all env test lint bench bench-gpu tables commit repro clean
 
 all: env
@@ -75,6 +80,7 @@ tables: env
 # After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
 commit: env
 	@$(NEEDS_GIT)
+	@$(NEEDS_NO_LINK)
 	$(SNAKEMAKE) all
 	$(BIN)/dvc commit --force --quiet
 	$(BIN)/dvc status
@@ -83,6 +89,7 @@ commit: env
 # when a parameter is changed back.
 repro: env
 	@$(NEEDS_GIT)
+	@$(NEEDS_NO_LINK)
 	$(BIN)/dvc repro --no-run-cache
 
 # What can be made again from params.yaml and the raw data: the quick run, and the tools' caches.

@@ -30,7 +30,8 @@ from clearfilters.workflow import (
 min_version("9.14")
 
 
-configfile: "params.yaml"
+# Of a folder of one's own (snakemake --directory), else the one beside this file.
+configfile: "params.yaml" if Path("params.yaml").is_file() else str(Path(workflow.basedir, "params.yaml"))
 
 
 try:

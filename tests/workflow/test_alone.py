@@ -85,6 +85,37 @@ def test_the_code_beside_the_snakefile_runs(copy_project: Copy) -> None:
     )
 
 
+@pytest.mark.parametrize("way", ["--directory", "--snakefile"])
+def test_the_workflow_runs_in_another_folder(copy_project: Copy, tmp_path: Path, way: str) -> None:
+    project = copy_project()
+    there = tmp_path / "elsewhere"
+    there.mkdir()
+    argument = there
+    if way == "--snakefile":
+        argument, project.folder = project.folder / "Snakefile", there
+    out = project.snakemake(way, str(argument), "--dry-run", "store_digits")
+    assert f"Working directory: {there}" in out and "store_digits" in out
+    # Parameters of that folder come first.
+    (there / "params.yaml").write_text("run: {name: quick}")
+    assert "run.datasets" in project.snakemake(way, str(argument), "store_digits", ok=False)
+
+
+def test_data_may_be_a_link_to_another_disk(copy_project: Copy, tmp_path: Path) -> None:
+    project = copy_project()
+    shutil.copy(Path(__file__).parents[2] / "Makefile", project.folder)
+    project.change(shrink)
+    project.run("git", "init", "--quiet")
+    (tmp_path / "disk").mkdir()
+    (project.folder / "data").symlink_to(tmp_path / "disk")
+    project.snakemake("store_digits")
+    assert (tmp_path / "disk/processed/quick/digits/meta.json").is_file()
+    assert "data" not in project.run("git", "status", "--porcelain", "--", "data")
+    for target in ("commit", "repro"):
+        out = project.run("make", "-o", ".venv/.installed", target, ok=False)
+        assert "behind a link, and data is one" in out and "raw.root" in out
+        assert "Building DAG" not in out
+
+
 def test_raw_data_may_lie_in_the_home_folder(copy_project: Copy, tmp_path: Path) -> None:
     project = copy_project()
     cifar = {"format": "cifar10", "note": "none", "verify": True}
