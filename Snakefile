@@ -24,6 +24,7 @@ from clearfilters.workflow import (
     TABLE_KINDS,
     figure_analyses,
     gpus,
+    memory_mb,
     table_analyses,
 )
 
@@ -47,6 +48,13 @@ os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.getenv("PATH", "")]),
     PYTHONPATH=os.pathsep.join(filter(None, [SOURCE, os.getenv("PYTHONPATH")])),
 )
+
+
+# Jobs that run here share this machine's memory, as they share its cores: Snakemake limits what is
+# given only. A cluster limits its jobs itself.
+if workflow.is_main_process and workflow.local_exec:
+    if "mem_mb" not in workflow.global_resources:
+        workflow.register_resource("mem_mb", memory_mb())
 
 
 wildcard_constraints:

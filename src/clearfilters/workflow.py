@@ -8,6 +8,8 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from clearfilters.analysis.features import FEATURE_ARRAYS
 from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_measurement, write_json
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
@@ -51,6 +53,11 @@ INDEX_FOLDER = Path(".snakemake/clearfilters-index")
 def gpus() -> int:
     """What a training asks for on this machine: 1 if it has an NVIDIA GPU, else 0."""
     return int(bool(glob("/dev/nvidia[0-9]*")))
+
+
+def memory_mb() -> int:
+    """The memory of this machine, in MB (10^6 bytes), as Snakemake counts `mem_mb`."""
+    return psutil.virtual_memory().total // 10**6
 
 
 class Plan:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from project import ROOT, Project, shrink
@@ -19,6 +20,16 @@ STORES = {"store_digits", "store_animals", "store_animals-cub", "store_animals-i
 # Those that some experiment is trained on.
 TRAINED = {"store_digits", "store_animals"}
 ATTACKS = {"attacked_images", "detection", "black_box"}
+
+
+def test_jobs_share_the_memory_of_the_machine(copy_project: Copy) -> None:
+    project = copy_project()
+    project.change(shrink)
+    memory = psutil.virtual_memory().total // 10**6
+    assert f'mem_mb=Resource("mem_mb", {memory})' in project.snakemake("store_digits")
+    # A job that asks for more than there is gets all there is.
+    out = project.snakemake("store_digits", "--force", "--resources", "gpu=1", "mem_mb=100")
+    assert 'mem_mb=Resource("mem_mb", 100)' in out and "1 of 1 steps (100%) done" in out
 
 
 def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[str, Any]) -> None:
