@@ -10,16 +10,14 @@ from snakemake.utils import min_version, update_config
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)
 
-from clearfilters.analysis.measurements import MEASUREMENTS
 from clearfilters.artifacts import CHECKPOINT_FILES
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.measurements import ANALYSES, BLACK_BOX_ANALYSES, FEATURE_ANALYSES
+from clearfilters.params.measurements import of_kind
 from clearfilters.params.sources import check_parameter_file, typed
-from clearfilters.reporting.figures import FIGURES
+from clearfilters.registry import FIGURES, MEASUREMENTS, TABLES
 from clearfilters.reporting.records import DATA
 from clearfilters.step_code import step_files
 from clearfilters.workflow import (
-    FEATURE_FILES,
     Plan,
     TABLE_KINDS,
     figure_analyses,
@@ -71,8 +69,6 @@ rule all:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/features.smk"
-include: "workflow/rules/analysis.smk"
-include: "workflow/rules/localization.smk"
+include: "workflow/rules/measure.smk"
 include: "workflow/rules/attacks.smk"
 include: "workflow/rules/report.smk"

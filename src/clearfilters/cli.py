@@ -58,34 +58,27 @@ def _train(args: Arguments) -> None:
     train(parameters, args.data, args.out, args.resume, device, raw=args.raw, frozen=args.frozen)
 
 
-def _features(args: Arguments) -> None:
-    from clearfilters.params.measurements import FeaturesParams
-    from clearfilters.params.reading import parse
-    from clearfilters.training.features import record_features
-
-    params = parse(FeaturesParams, args.parameters, "features")
-    record_features(
-        args.checkpoint, args.data, params, args.parameters, args.out, _device(args.device)
-    )
-
-
 def _measure(args: Arguments) -> None:
-    from clearfilters.analysis.recording import record_measurement
+    from clearfilters.analysis.recording import Model
+    from clearfilters.measuring import measure_model
 
-    record_measurement(
-        args.analysis,
+    model = Model(args.experiment, args.seed, args.features, args.features / "gates.npz")
+    measure_model(
         args.parameters,
-        features=args.features,
+        model,
+        store=args.data,
+        checkpoint=args.checkpoint,
+        metrics=args.metrics,
         gates=args.gates,
-        gates_out=args.gates_out,
-        **_of_the_measurement(args),
+        device=lambda: _device(args.device),
     )
 
 
-def _localization(args: Arguments) -> None:
-    from clearfilters.training.localization import record_localization
+def _measure_network(args: Arguments) -> None:
+    from clearfilters.training.network_measurement import record_network_measurement
 
-    record_localization(
+    record_network_measurement(
+        args.analysis,
         args.checkpoint,
         args.data,
         args.parameters,
@@ -106,19 +99,6 @@ def _detection(args: Arguments) -> None:
     from clearfilters.attacks.detection import record_detection
 
     record_detection(args.samples, args.parameters, **_of_the_measurement(args))
-
-
-def _black_box(args: Arguments) -> None:
-    from clearfilters.attacks.black_box import record_black_box
-
-    record_black_box(
-        args.attack,
-        args.checkpoint,
-        args.data,
-        args.parameters,
-        device=_device(args.device),
-        **_of_the_measurement(args),
-    )
 
 
 def _index(args: Arguments) -> Any:
@@ -158,9 +138,8 @@ def _claims(args: Arguments) -> None:
 
 
 def _report(args: Arguments) -> None:
-    from clearfilters.reporting.figures import FIGURES
+    from clearfilters.registry import FIGURES, TABLES
     from clearfilters.reporting.page import write_page
-    from clearfilters.reporting.tables import TABLES
 
     write_page(args.run_folder, _index(args), list(TABLES), list(FIGURES), args.out)
 
@@ -198,11 +177,10 @@ def build_parser() -> argparse.ArgumentParser:
         add(added, "--parameters", **slice_)
         add(added, "--experiment", help="its name in params.yaml")
         add(added, "--seed", type=int, help="of the training")
-        add(added, "--out", type=Path, help="the measurement's JSON")
         return added
 
-    def add_network(added: Any, store: str = "the processed store") -> None:
-        add(added, "--data", type=Path, help=store)
+    def add_network(added: Any) -> None:
+        add(added, "--data", type=Path, help="the processed store")
         add(added, "--checkpoint", type=Path, help="checkpoint folder")
         add(added, "--device", **device)
 
@@ -226,21 +204,16 @@ def build_parser() -> argparse.ArgumentParser:
     add(train, "--out", type=Path, help="checkpoint folder")
     add(train, "--device", **device)
 
-    features = command("features", _features, "checkpoint -> features of every image")
-    add(features, "--parameters", **slice_)
-    add_network(features)
-    add(features, "--out", type=Path, help="features folder")
+    measure = measurement("measure", _measure, "checkpoint -> features and what is made of them")
+    add_network(measure)
+    add(measure, "--features", type=Path, help="folder of the features, and of what is kept")
+    add(measure, "--metrics", type=Path, help="folder of the measurements")
+    add(measure, "--gates", type=Path, help="the model's gates, trained and fitted")
 
-    measure = measurement("measure", _measure, "features -> one measurement")
-    add(measure, "analysis", help="classification, phi, mis, ...")
-    add(measure, "--features", type=Path, help="features folder")
-    add(measure, "--gates", type=Path, required=False, help="gates of the model, from `phi`")
-    add(measure, "--gates-out", type=Path, required=False, help="where `phi` writes the gates")
-
-    localization = measurement(
-        "localization", _localization, "checkpoint -> where the filters look"
-    )
-    add_network(localization, "the processed store, with object masks")
+    network = measurement("measure-network", _measure_network, "checkpoint -> one measurement")
+    add(network, "analysis", help="localization, one_pixel, ...")
+    add_network(network)
+    add(network, "--out", type=Path, help="the measurement's JSON")
 
     adversarial = command("adversarial", _adversarial, "checkpoint -> adversarial samples")
     add(adversarial, "attack", help="its name in params.yaml")
@@ -252,10 +225,7 @@ def build_parser() -> argparse.ArgumentParser:
         "detection", _detection, "adversarial samples -> how well they are detected"
     )
     add(detection, "--samples", type=Path, help="folder of the model's adversarial samples")
-
-    black_box = measurement("black-box", _black_box, "checkpoint -> success of a black-box attack")
-    add(black_box, "attack", help="one_pixel or local_search")
-    add_network(black_box)
+    add(detection, "--out", type=Path, help="the measurement's JSON")
 
     def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
         added = command(name, run, help_)

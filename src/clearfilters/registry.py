@@ -1,12 +1,12 @@
 """Everything that has a name in params.yaml or a result, and where it is found.
 
 A line here names an object as `module:object`, and only the one asked for is imported. No step
-depends on this file: a new line makes nothing stale.
+depends on this file: a new line makes nothing stale. docs/extending.md walks through each kind.
 """
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 
 def load(reference: str) -> Any:
@@ -114,3 +114,151 @@ BLOCK_NETWORKS = {
 NETWORKS = {**CIFAR_NETWORKS, **BLOCK_NETWORKS}
 # Of a fine-tuned network.
 PRETRAINED = "clearfilters.models.pretrained:load_pretrained"
+
+
+# The kinds of jobs in which a measurement is taken: experiments, those of run.localized in their
+# place, points of the trade-off's grid, and, besides, models that are attacked.
+Group = Literal["plain", "localized", "tradeoff", "attacked"]
+LINEAR_HEAD = "linear head"
+
+
+@dataclass(frozen=True)
+class MeasurementEntry:
+    """A measurement of a trained network.
+
+    Attributes:
+        params: the schema of its parameters.
+        measure: what makes it, by kind: of `features`, measure(features, gates, **parameters) ->
+            values (analysis/features.py), of a `network` and the store that it was trained on,
+            measure(network, store, parameters) -> Measured (training/network_measurement.py). That
+            of adversarial `samples` has a step of its own.
+        kind: what it is made of.
+        groups: the jobs in which it is taken.
+        needs: what a model or its data must have, else it is left out: a linear head, a gate, or
+            annotations (masks, parts, landmarks).
+        reads_gates: whether it reads the trained gate, or the one that Phi fits.
+        block: where its parameters stand in params.yaml; by default under `analysis`.
+    """
+
+    params: str
+    measure: str
+    kind: Literal["features", "network", "samples"] = "features"
+    groups: tuple[Group, ...] = ("plain",)
+    needs: tuple[str, ...] = (LINEAR_HEAD,)
+    reads_gates: bool = False
+    block: str | None = None
+
+
+MEASUREMENTS = {
+    "classification": MeasurementEntry(
+        "clearfilters.params.measurements:ClassificationParams",
+        "clearfilters.analysis.classification:measure",
+        groups=("plain", "localized", "tradeoff"),
+    ),
+    "phi": MeasurementEntry(
+        "clearfilters.params.measurements:PhiParams",
+        "clearfilters.analysis.phi:measure",
+        groups=("plain", "localized", "tradeoff"),
+    ),
+    "mis": MeasurementEntry(
+        "clearfilters.params.measurements:MisParams",
+        "clearfilters.analysis.mutual_information:measure",
+        groups=("plain", "localized"),
+    ),
+    "mis_floor": MeasurementEntry(
+        "clearfilters.params.measurements:MisFloorParams",
+        "clearfilters.analysis.information_floor:measure",
+        groups=("plain", "localized"),
+    ),
+    "gate_statistics": MeasurementEntry(
+        "clearfilters.params.measurements:GateStatisticsParams",
+        "clearfilters.analysis.gate_statistics:measure",
+        reads_gates=True,
+    ),
+    "leakage": MeasurementEntry(
+        "clearfilters.params.measurements:LeakageParams",
+        "clearfilters.analysis.leakage:measure",
+        groups=("plain", "localized", "tradeoff"),
+        reads_gates=True,
+    ),
+    "correlation": MeasurementEntry(
+        "clearfilters.params.measurements:CorrelationParams",
+        "clearfilters.analysis.correlation:measure",
+    ),
+    "masking": MeasurementEntry(
+        "clearfilters.params.measurements:MaskingParams",
+        "clearfilters.analysis.masking:measure",
+        reads_gates=True,
+    ),
+    "similarity": MeasurementEntry(
+        "clearfilters.params.measurements:SimilarityParams",
+        "clearfilters.analysis.similarity:measure",
+        reads_gates=True,
+    ),
+    "clustering": MeasurementEntry(
+        "clearfilters.params.measurements:ClusteringParams",
+        "clearfilters.analysis.clustering:measure",
+        reads_gates=True,
+    ),
+    "localization": MeasurementEntry(
+        "clearfilters.params.measurements:LocalizationParams",
+        "clearfilters.training.localization:measure_localization",
+        kind="network",
+        groups=("localized",),
+        needs=(LINEAR_HEAD, "masks"),
+        block="localization",
+    ),
+    "detection": MeasurementEntry(
+        "clearfilters.params.attacks:DetectionParams",
+        "clearfilters.attacks.detection:record_detection",
+        kind="samples",
+        groups=("attacked",),
+        needs=(),
+        block="attacks.detection",
+    ),
+    "one_pixel": MeasurementEntry(
+        "clearfilters.params.attacks:OnePixelParams",
+        "clearfilters.attacks.black_box:measure_one_pixel",
+        kind="network",
+        groups=("attacked",),
+        needs=(),
+        block="attacks.one_pixel",
+    ),
+    "local_search": MeasurementEntry(
+        "clearfilters.params.attacks:LocalSearchParams",
+        "clearfilters.attacks.black_box:measure_local_search",
+        kind="network",
+        groups=("attacked",),
+        needs=(),
+        block="attacks.local_search",
+    ),
+}
+
+TABLES = {
+    "data": "clearfilters.reporting.tables.data:data",
+    "lsg_table1": "clearfilters.reporting.tables.classification:lsg_table1",
+    "lsg_table2": "clearfilters.reporting.tables.filters:lsg_table2",
+    "lsg_table3": "clearfilters.reporting.tables.localization:lsg_table3",
+    "lsg_gate_statistics": "clearfilters.reporting.tables.filters:lsg_gate_statistics",
+    "csg_mis": "clearfilters.reporting.tables.mis:csg_mis",
+    "csg_localization": "clearfilters.reporting.tables.localization:csg_localization",
+    "lsg_leakage": "clearfilters.reporting.tables.leakage:lsg_leakage",
+    "lsg_tradeoff": "clearfilters.reporting.tables.tradeoff:lsg_tradeoff",
+    "lsg_table4": "clearfilters.reporting.tables.detection:lsg_table4",
+    "csg_detection": "clearfilters.reporting.tables.detection:csg_detection",
+    "lsg_table5": "clearfilters.reporting.tables.black_box:lsg_table5",
+}
+
+FIGURES = {
+    "lsg_figure4": "clearfilters.reporting.figures.gates:lsg_figure4",
+    "lsg_figure5": "clearfilters.reporting.figures.gates:lsg_figure5",
+    "lsg_figure6": "clearfilters.reporting.figures.gates:lsg_figure6",
+    "lsg_figure7": "clearfilters.reporting.figures.gates:lsg_figure7",
+    "lsg_figure8": "clearfilters.reporting.figures.localization:lsg_figure8",
+    "lsg_figure9": "clearfilters.reporting.figures.gates:lsg_figure9",
+    "lsg_figure10": "clearfilters.reporting.figures.gates:lsg_figure10",
+    "lsg_tradeoff": "clearfilters.reporting.figures.gates:lsg_tradeoff",
+    "attack_examples": "clearfilters.reporting.figures.attacks:attack_examples",
+    "detection_importance": "clearfilters.reporting.figures.attacks:detection_importance",
+    "detection_cross": "clearfilters.reporting.figures.attacks:detection_cross",
+}

@@ -2,10 +2,13 @@
 
 import ast
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import clearfilters
+from clearfilters.registry import METHODS, NETWORKS, PRETRAINED
 
 PACKAGE = "clearfilters"
 # What a module may read besides other modules.
@@ -17,10 +20,10 @@ STEP_MODULES = {
     "train": "clearfilters.training.loop",
     "features": "clearfilters.training.features",
     "measure": "clearfilters.analysis.recording",
-    "localization": "clearfilters.training.localization",
+    "measure_features": "clearfilters.measuring",
+    "measure_network": "clearfilters.training.network_measurement",
     "adversarial": "clearfilters.attacks.adversarial",
-    "detection": "clearfilters.attacks.detection",
-    "black_box": "clearfilters.attacks.black_box",
+    "measure_samples": "clearfilters.attacks.detection",
     "table": "clearfilters.reporting.tables",
     "figure": "clearfilters.reporting.figures",
     "contact_sheet": "clearfilters.reporting.contact_sheet",
@@ -63,6 +66,20 @@ def step_files(step: str, *chosen: str) -> list[str]:
         chosen: what the step takes from the registry, `module:object` or `module`.
     """
     return module_files(STEP_MODULES[step], *(entry.split(":")[0] for entry in chosen))
+
+
+def model_files(step: str, slice_: Mapping[str, Any]) -> list[str]:
+    """The module files of a step on a model: those of its own method and network.
+
+    Args:
+        step: its name.
+        slice_: of the training, or of what is made of the model.
+    """
+    network = NETWORKS.get(slice_["model"]["name"])  # the training refuses one that is not known
+    chosen = [METHODS[slice_["method"]["name"]].method, *filter(None, [network])]
+    if (slice_.get("finetune") or {}).get("weights") is not None:
+        chosen.append(PRETRAINED)
+    return step_files(step, *chosen)
 
 
 def _is_untracked(module: str) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from glob import glob
 from pathlib import Path
@@ -10,28 +10,29 @@ from typing import Any
 
 import psutil
 
-from clearfilters.analysis.features import FEATURE_ARRAYS
 from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_measurement, write_json
 from clearfilters.data.store import ANNOTATION_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.jobs import TRADEOFF, Job, data_params, jobs
 from clearfilters.params.loading import load_params
-from clearfilters.params.measurements import ANALYSES, GATE_ANALYSES
+from clearfilters.params.measurements import of_kind
 from clearfilters.params.slices import (
     adversarial_slice,
     analyses_of,
     attacks_of,
     contact_sheet_slice,
     features_slice,
+    group_of,
     is_attacked,
     measurement_slice,
+    own_slice,
     training_slice,
 )
-from clearfilters.registry import DATASETS, METHODS, NETWORKS, PRETRAINED
-from clearfilters.reporting.figures import CONTACT_SHEET, FIGURES, figure_spec, not_run
+from clearfilters.registry import DATASETS, FIGURES, MEASUREMENTS, TABLES
+from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
 from clearfilters.reporting.records import DATA
-from clearfilters.reporting.tables import TABLES, table_spec
-from clearfilters.step_code import step_files
+from clearfilters.reporting.tables import table_spec
+from clearfilters.step_code import model_files, step_files
 
 STORE_FILES = (
     "meta.json",
@@ -40,12 +41,18 @@ STORE_FILES = (
     "test/images.npy",
     "test/labels.npy",
 )
-FEATURE_FILES = (*FEATURE_ARRAYS, "meta.json")
 TABLE_KINDS = ("csv", "md")
 # Samples, and what made them.
 ADVERSARIAL_KINDS = ("npz", "json")
 # Enough of a hash to tell parameters apart.
 HASH_DIGITS = 16
+# The rule that measures the features of each group of jobs; where some of a group have other
+# measurements, more of the name with a number.
+FEATURE_RULES: dict[str, str] = {
+    "plain": "measured_model",
+    "localized": "measured_localized_model",
+    TRADEOFF: "measured_tradeoff_model",
+}
 # Where indexes lie: beside Snakemake's own records, and like them made again when missing.
 INDEX_FOLDER = Path(".snakemake/clearfilters-index")
 
@@ -123,7 +130,7 @@ class Plan:
         if self.is_recorded:
             return report
         stores = [file for dataset in self.datasets for file in self.store_files(dataset)]
-        measurements = self.metric_files(DATA, *ANALYSES)
+        measurements = self.metric_files(DATA, *MEASUREMENTS)
         return [*stores, *self.checkpoint_files(), *measurements, *report]
 
     @property
@@ -139,23 +146,15 @@ class Plan:
 
     def store_of(self, experiment: str) -> list[str]:
         """The files of the store that an experiment is trained on."""
-        job = next(job for job in self._jobs.values() if job.experiment == experiment)
-        return self.store_files(job.dataset)
+        return self.store_files(self._first(experiment).dataset)
 
     def checkpoint_files(self, group: str | None = None) -> list[str]:
         """The files of the checkpoints of one group, or of all."""
-        return self._model_files("checkpoints", CHECKPOINT_FILES, group)
-
-    def feature_files(self, group: str | None = None) -> list[str]:
-        """The files of the features of one group, or of all."""
-        return self._model_files("features", FEATURE_FILES, group)
-
-    def _model_files(self, step: str, files: Iterable[str], group: str | None) -> list[str]:
         chosen = self._jobs.values() if group is None else self.groups[group]
         return [
-            f"{self.results}/{step}/{job.experiment}/seed{job.seed}/{file}"
+            f"{self.results}/checkpoints/{job.experiment}/seed{job.seed}/{file}"
             for job in chosen
-            for file in files
+            for file in CHECKPOINT_FILES
         ]
 
     def metric_files(self, *analyses: str, experiment: str | None = None) -> list[str]:
@@ -233,11 +232,25 @@ class Plan:
             for name in analyses_of(self.params, job)
         ]
 
-    def gate_files(self, analysis: str, experiment: str, seed: str) -> list[str]:
-        """The gates that a measurement reads; none for an analysis that reads none."""
-        if analysis not in GATE_ANALYSES:
-            return []
-        return [f"{self.results}/gates/{experiment}/seed{seed}.npz"]
+    def feature_jobs(self) -> list[tuple[str, tuple[str, ...], list[str]]]:
+        """A rule's name, analyses and experiments: those with the same measurements of features."""
+        found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for job in self._jobs.values():
+            key = (group_of(self.params, job), self._feature_analyses(job))
+            experiments = found.setdefault(key, [])
+            if job.experiment not in experiments:
+                experiments.append(job.experiment)
+        rules: list[tuple[str, tuple[str, ...], list[str]]] = []
+        for (group, analyses), experiments in found.items():
+            like = sum(name.startswith(FEATURE_RULES[group]) for name, _, _ in rules)
+            name = FEATURE_RULES[group] + (f"_{like + 1}" if like else "")
+            if analyses:
+                rules.append((name, analyses, experiments))
+        return rules
+
+    def _feature_analyses(self, job: Job) -> tuple[str, ...]:
+        measured = of_kind("features")
+        return tuple(name for name in analyses_of(self.params, job) if name in measured)
 
     def store_modules(self, dataset: str) -> list[str]:
         """The module files that the store of a data set depends on."""
@@ -245,12 +258,25 @@ class Plan:
 
     def model_modules(self, step: str, experiment: str) -> list[str]:
         """The module files of a step on an experiment's models: its own method's and network's."""
-        job = next(job for job in self._jobs.values() if job.experiment == experiment)
-        # A name that does not exist is the training's to refuse.
-        chosen = [METHODS[job.method.name].method, *filter(None, [NETWORKS.get(job.model.name)])]
-        if job.finetune is not None and job.finetune.weights is not None:
-            chosen.append(PRETRAINED)
-        return step_files(step, *chosen)
+        job = self._first(experiment)
+        return model_files(step, training_slice(self.params, job))
+
+    def feature_modules(self, experiment: str) -> list[str]:
+        """The module files of an experiment's features, and of all that is measured of them."""
+        files = set(self.model_modules("features", experiment)) | set(
+            step_files("measure_features")
+        )
+        for analysis in self._feature_analyses(self._first(experiment)):
+            files.update(step_files("measure", MEASUREMENTS[analysis].measure))
+        return sorted(files)
+
+    def network_modules(self, analysis: str, experiment: str, seed: str) -> list[str]:
+        """The module files of a measurement of a network."""
+        own = step_files("measure_network", MEASUREMENTS[analysis].measure)
+        return sorted({*own, *self.model_modules("measure_network", experiment)})
+
+    def _first(self, experiment: str) -> Job:
+        return next(job for job in self._jobs.values() if job.experiment == experiment)
 
     def data_slice(self, dataset: str) -> str:
         """What shapes the processed store of a data set, as JSON."""
@@ -260,9 +286,11 @@ class Plan:
         """What shapes a checkpoint, as JSON."""
         return _json(training_slice(self.params, self._job(experiment, seed)))
 
-    def features_slice(self, experiment: str, seed: str) -> str:
-        """What shapes a model's features, as JSON."""
-        return _json(features_slice(self.params, self._job(experiment, seed)))
+    def feature_slices(self, experiment: str, seed: str) -> str:
+        """What shapes a model's features, and what shapes each measurement of them, as JSON."""
+        job = self._job(experiment, seed)
+        own = {name: own_slice(self.params, job, name) for name in self._feature_analyses(job)}
+        return _json({"features": features_slice(self.params, job), "own": own})
 
     def adversarial_slice(self, experiment: str, seed: str, attack: str) -> str:
         """What shapes the adversarial samples of an attack, as JSON."""

@@ -27,8 +27,9 @@ from clearfilters.data.store import Split, read_meta, write_store
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.classifier import build_classifier
 from clearfilters.params.measurements import LocalizationParams
-from clearfilters.training.checkpoint import save_checkpoint
-from clearfilters.training.localization import feature_maps, record_localization
+from clearfilters.training.checkpoint import build_method, build_network, save_checkpoint
+from clearfilters.training.localization import feature_maps
+from clearfilters.training.network_measurement import record_network_measurement
 
 CPU = torch.device("cpu")
 PARAMETERS = {
@@ -289,9 +290,9 @@ def trained(make_slice, tmp_path):
     store = write(tmp_path / "store")
     torch.manual_seed(0)
     meta = read_meta(store)
-    model = build_classifier("resnet20", num_classes=3, width=4, mean=meta.mean, std=meta.std)
+    method = build_method(slice_, build_network(slice_, meta.classes, meta.mean, meta.std))
     checkpoint = tmp_path / "checkpoint"
-    save_checkpoint(checkpoint, model.eval(), None, [], slice_, meta, CPU)
+    save_checkpoint(checkpoint, method, [], slice_, meta, CPU)
     return (
         checkpoint,
         store,
@@ -300,10 +301,17 @@ def trained(make_slice, tmp_path):
     )
 
 
+def record(checkpoint, store, slice_, out):
+    """Measure and write the JSON."""
+    record_network_measurement(
+        "localization", checkpoint, store, slice_, experiment="e", seed=0, out=out, device=CPU
+    )
+
+
 def test_the_recorded_measurement(trained, tmp_path):
     checkpoint, store, slice_, _ = trained
     out = tmp_path / "seed0.json"
-    record_localization(checkpoint, store, slice_, "resnet20-std", 0, out, CPU)
+    record(checkpoint, store, slice_, out)
     content = json.loads(out.read_text())
     values, provenance = content["values"], content["provenance"]
     assert provenance["parameters_hash"] == parameters_hash(slice_)
@@ -325,7 +333,7 @@ def test_the_recorded_measurement(trained, tmp_path):
     with Image.open(BytesIO(base64.b64decode(examples[1]["cam"]))) as image:
         assert image.size == (16, 16) and np.asarray(image).max() == 255
     again = tmp_path / "again.json"
-    record_localization(checkpoint, store, slice_, "resnet20-std", 0, again, CPU)
+    record(checkpoint, store, slice_, again)
     assert json.loads(again.read_text())["values"] == values
 
 
@@ -341,15 +349,15 @@ def test_feature_maps_do_not_depend_on_the_batches(make_slice):
 def test_what_is_refused(trained, tmp_path):
     checkpoint, store, slice_, write = trained
 
-    def record(store=store, slice_=slice_):
-        record_localization(checkpoint, store, slice_, "e", 0, tmp_path / "out.json", CPU)
+    def refused(store=store, slice_=slice_):
+        record(checkpoint, store, slice_, tmp_path / "out.json")
 
     with pytest.raises(ClearfiltersError, match="no object masks"):
-        record(store=write(tmp_path / "bare", masks=False))
+        refused(store=write(tmp_path / "bare", masks=False))
     with pytest.raises(ClearfiltersError, match=r"others/meta\.json: prepared with parameters"):
-        record(store=write(tmp_path / "others", split_seed=1))
+        refused(store=write(tmp_path / "others", split_seed=1))
     with pytest.raises(ClearfiltersError, match="trained with parameters"):
-        record(slice_={**slice_, "seed": 5})
+        refused(slice_={**slice_, "seed": 5})
     assert not (tmp_path / "out.json").exists()
 
 
@@ -359,6 +367,6 @@ def test_an_image_with_an_empty_mask_is_left_out(trained, tmp_path):
     masks[4] = False
     np.save(store / "test" / "masks.npy", masks)
     out = tmp_path / "seed0.json"
-    record_localization(checkpoint, store, slice_, "e", 0, out, CPU)
+    record(checkpoint, store, slice_, out)
     values = json.loads(out.read_text())["values"]
     assert values["skipped_images"] == 1 and values["images"] == [3, 2, 3]

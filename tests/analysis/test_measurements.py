@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from clearfilters.analysis.measurements import MEASUREMENTS, measure
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.measurements import GATE_ANALYSES
+from clearfilters.params.measurements import of_kind
+from clearfilters.registry import MEASUREMENTS, load
 
 PARAMETERS = {
     "classification": {},
@@ -25,6 +25,7 @@ PARAMETERS = {
     "masking": {"threshold": 0.5, "cases": [[0], [0, 2]]},
     "similarity": {},
     "clustering": {"seed": 0, "n_init": 2, "permutations": 10},
+    "mis_floor": {"shuffles": 2, "seed": 0, "n_neighbors": 3, "random_state": 0},
 }
 KEYS = {
     "classification": "accuracy cross_entropy gate_accuracy gate_cross_entropy confusion classes "
@@ -40,40 +41,48 @@ KEYS = {
     "cic_distinct cic_absolute_distinct m groups",
     "masking": "threshold source cases",
     "similarity": "source lsg csg",
+    "mis_floor": "floor shuffled",
     "clustering": "source centers order match match_random",
 }
 
 
-@pytest.mark.parametrize("name", MEASUREMENTS)
+READS_GATES = [name for name in of_kind("features") if MEASUREMENTS[name].reads_gates]
+
+
+@pytest.mark.parametrize("name", KEYS)
 @pytest.mark.parametrize("trained", [True, False])
 def test_values_have_the_agreed_keys_and_are_json(name, trained, features, gated_features, gates):
+    measure = load(MEASUREMENTS[name].measure)
     values = measure(
-        name,
         gated_features if trained else features,
-        gates if name in GATE_ANALYSES else None,
-        PARAMETERS[name],
+        gates if name in READS_GATES else None,
+        **PARAMETERS[name],
     )
     assert set(values) == set(KEYS[name].split())
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
-@pytest.mark.parametrize("name", sorted(GATE_ANALYSES))
+def test_every_measurement_of_features_is_tried():
+    assert set(KEYS) == set(PARAMETERS) == set(of_kind("features"))
+
+
+@pytest.mark.parametrize("name", READS_GATES)
 def test_missing_gates_are_an_error(name, features):
     with pytest.raises(ClearfiltersError, match="gates"):
-        measure(name, features, None, PARAMETERS[name])
+        load(MEASUREMENTS[name].measure)(features, None, **PARAMETERS[name])
 
 
-def test_an_unknown_analysis_is_named(features):
-    with pytest.raises(ClearfiltersError, match="entropy"):
-        measure("entropy", features, None, {})
+@pytest.mark.parametrize("name", MEASUREMENTS)
+def test_an_entry_names_what_there_is(name):
+    assert callable(load(MEASUREMENTS[name].measure))
+    assert load(MEASUREMENTS[name].params).model_fields is not None
 
 
-def test_only_the_module_asked_for_is_imported_and_never_torch():
+def test_no_measurement_of_features_imports_torch():
     program = (
-        "import sys; from clearfilters.analysis import measurements as m; "
-        "loaded = [name for name, module in m.MEASUREMENTS.items() if module in sys.modules]; "
-        "from importlib import import_module; "
-        "[import_module(module) for module in m.MEASUREMENTS.values()]; "
-        "sys.exit(bool(loaded) or 'torch' in sys.modules)"
+        "import sys; from clearfilters.registry import MEASUREMENTS, load; "
+        "[load(e.measure) for e in MEASUREMENTS.values() if e.kind == 'features']; "
+        "import clearfilters.measuring; "
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

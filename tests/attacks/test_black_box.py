@@ -12,7 +12,7 @@ import torch
 
 from clearfilters.analysis.proportion import wilson_interval
 from clearfilters.artifacts import parameters_hash, read_json
-from clearfilters.attacks.black_box import black_box_values, choose_images, record_black_box
+from clearfilters.attacks.black_box import black_box_values, choose_images
 from clearfilters.attacks.queries import Outcome
 from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
@@ -20,6 +20,7 @@ from clearfilters.methods.method import Method
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import load_checkpoint, save_checkpoint
+from clearfilters.training.network_measurement import record_network_measurement
 
 CPU = torch.device("cpu")
 Build = Callable[..., TrainingSlice]
@@ -64,7 +65,7 @@ def record(
 ) -> dict[str, Any]:
     slice_ = {**training, analysis: {**PARAMETERS[analysis], **changes}}
     out = folder / f"{analysis}.json"
-    record_black_box(
+    record_network_measurement(
         analysis, folder / "checkpoint", store, slice_, experiment="net", seed=0, out=out,
         device=CPU,
     )  # fmt: skip
@@ -110,8 +111,8 @@ def test_errors(tmp_path: Path, digits_store: Path, trained: dict[str, Any]) -> 
         record("one_pixel", tmp_path, digits_store, trained, population=3)
     with pytest.raises(ClearfiltersError, match="attak"):
         record("one_pixel", tmp_path, digits_store, trained, attak=3)
-    with pytest.raises(ClearfiltersError, match="no black-box attack `two_pixel`; there are: one_"):
-        record_black_box(
+    with pytest.raises(ClearfiltersError, match=r"no measurement `two_pixel`.* there are: .*one_"):
+        record_network_measurement(
             "two_pixel", tmp_path / "checkpoint", digits_store, trained, experiment="net", seed=0,
             out=tmp_path / "two_pixel.json", device=CPU,
         )  # fmt: skip

@@ -8,8 +8,9 @@ from PIL import Image
 from synthetic_run import CLASSES, SyntheticRun, fixed_gate
 
 from clearfilters.errors import ClearfiltersError
+from clearfilters.registry import FIGURES
 from clearfilters.reporting.drawing import read_caption
-from clearfilters.reporting.figures import FIGURES, not_run, write_figure
+from clearfilters.reporting.figures import figure_spec, not_run, write_figure
 from clearfilters.reporting.figures.gates import (
     filter_groups,
     lsg_figure4,
@@ -26,7 +27,7 @@ from clearfilters.reporting.records import load
 def test_every_figure(figure: str, full_run: SyntheticRun, tmp_path: Path) -> None:
     # It reads nothing but what it declares.
     for entry in full_run.index:
-        if entry["analysis"] not in FIGURES[figure].analyses:
+        if entry["analysis"] not in figure_spec(figure).analyses:
             Path(entry["path"]).unlink()
     out = tmp_path / f"{figure}.png"
     assert write_figure(figure, full_run.index, out)
@@ -75,21 +76,21 @@ def test_figure5_shows_an_experiment_that_has_a_partner(run: SyntheticRun) -> No
     run.add("alone", "lsg", folder="a")
     run.add("std", "std", folder="b")
     run.add("lsg", "lsg", folder="b")
-    drawing = lsg_figure5(load(run.index, FIGURES["lsg_figure5"].analyses))
+    drawing = lsg_figure5(load(run.index, figure_spec("lsg_figure5").analyses))
     assert drawing.caption.endswith("std: seed 0, 30 epochs; lsg: seed 0, 30 epochs.")
 
 
 def test_figure4_shows_one_data_set(run: SyntheticRun) -> None:
     run.add("a-lsg", "lsg", folder="a")
     run.add("b-std", "std", folder="b")
-    assert "b-std" not in lsg_figure4(load(run.index, FIGURES["lsg_figure4"].analyses)).caption
+    assert "b-std" not in lsg_figure4(load(run.index, figure_spec("lsg_figure4").analyses)).caption
 
 
 def test_classes_are_those_of_the_experiment(run: SyntheticRun) -> None:
     digits = [str(number) for number in range(10)]
     run.add("objects", "fixed", folder="a")
     run.add("digits", "fixed", folder="b", change={"classification": {"classes": digits}})
-    drawing = lsg_figure9(load(run.index, FIGURES["lsg_figure9"].analyses))
+    drawing = lsg_figure9(load(run.index, figure_spec("lsg_figure9").analyses))
     assert [
         [label.get_text() for label in axis.get_yticklabels()] for axis in drawing.figure.axes[:2]
     ] == [CLASSES, digits]
@@ -110,14 +111,14 @@ def test_the_same_measurements_give_the_same_picture(
 
 
 def test_centres_are_drawn_at_their_class(full_run: SyntheticRun) -> None:
-    drawing = lsg_figure10(load(full_run.index, FIGURES["lsg_figure10"].analyses))
+    drawing = lsg_figure10(load(full_run.index, figure_spec("lsg_figure10").analyses))
     drawn = np.asarray(drawing.figure.axes[1].images[0].get_array())
     # The synthetic centres are the gate upside down, and `order` says so.
     assert np.abs(drawn - fixed_gate()).max() <= 0.2
 
 
 def test_classes_without_false_negatives_are_masked(full_run: SyntheticRun) -> None:
-    drawing = lsg_figure6(load(full_run.index, FIGURES["lsg_figure6"].analyses))
+    drawing = lsg_figure6(load(full_run.index, figure_spec("lsg_figure6").analyses))
     drawn = drawing.figure.axes[1].images[0].get_array()
     assert drawn is not None
     masked = np.ma.getmaskarray(drawn).all(axis=1)
@@ -133,7 +134,7 @@ def test_tradeoff_points_lie_below_the_std_of_as_many_epochs(run: SyntheticRun) 
     ]:
         change = {"classification": {"accuracy": accuracy}}
         run.add(name, role, epochs=epochs, change=change)
-    figure = lsg_tradeoff(load(run.index, FIGURES["lsg_tradeoff"].analyses)).figure
+    figure = lsg_tradeoff(load(run.index, figure_spec("lsg_tradeoff").analyses)).figure
     scatter = next(axis for axis in figure.axes if "minus STD" in axis.get_ylabel())
     heights = [np.asarray(points.get_offsets())[:, 1] for points in scatter.collections]
     assert [height.tolist() for height in heights] == [

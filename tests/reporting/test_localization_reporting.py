@@ -9,7 +9,7 @@ from synthetic_localization import BASELINE_IOU, EMPTY_CLASS, localization_value
 from synthetic_run import CLAIM_PARAMETERS, CLASSES, SyntheticRun
 
 from clearfilters.reporting.claims import write_claims
-from clearfilters.reporting.figures import FIGURES, not_run, write_figure
+from clearfilters.reporting.figures import figure_spec, not_run, write_figure
 from clearfilters.reporting.figures.localization import lsg_figure8
 from clearfilters.reporting.records import load
 from clearfilters.reporting.tables import write_table
@@ -213,7 +213,7 @@ def test_figure8_needs_std_on_the_same_data(run: SyntheticRun, tmp_path: Path) -
 def test_figure8(run: SyntheticRun) -> None:
     for role in ("std", "lsg"):
         run.add(role, role, analyses=("localization",))
-    drawing = lsg_figure8(load(run.index, FIGURES["lsg_figure8"].analyses))
+    drawing = lsg_figure8(load(run.index, figure_spec("lsg_figure8").analyses))
     # Two examples; image, object and two heat maps.
     assert len(drawing.figure.axes) == 8
     image, mask, heat = (drawing.figure.axes[i].images[0].get_array() for i in range(3))

@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import pytest
 from synthetic_run import CLAIM_PARAMETERS, SyntheticRun, fill
 
+from clearfilters.registry import FIGURES, TABLES
 from clearfilters.reporting.claims import write_claims
-from clearfilters.reporting.figures import FIGURES, write_figure
+from clearfilters.reporting.figures import write_figure
 from clearfilters.reporting.page import write_page
-from clearfilters.reporting.tables import TABLES
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 

@@ -7,8 +7,7 @@ import pytest
 
 import clearfilters
 from clearfilters import workflow
-from clearfilters.analysis.measurements import MEASUREMENTS
-from clearfilters.registry import DATASETS, METHODS, NETWORKS
+from clearfilters.registry import DATASETS, FIGURES, MEASUREMENTS, METHODS, NETWORKS, TABLES
 from clearfilters.step_code import (
     STEP_MODULES,
     UNTRACKED,
@@ -76,7 +75,7 @@ def test_the_package_has_the_modules_of_each_step(step: str) -> None:
 
 
 def test_an_analysis_depends_on_its_own_module_and_on_no_other_analysis() -> None:
-    found = names(step_files("measure", MEASUREMENTS["mis"]))
+    found = names(step_files("measure", MEASUREMENTS["mis"].measure))
     assert "analysis/mutual_information.py" in found
     assert not found & {"analysis/clustering.py", "analysis/masking.py", "training/loop.py"}
 
@@ -88,21 +87,26 @@ def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
 
 
 def test_tables_depend_on_the_published_values_and_the_page_on_its_template() -> None:
-    assert "reporting/published.csv" in names(step_files("table"))
+    assert "reporting/published.csv" in names(step_files("table", TABLES["lsg_table1"]))
     assert "reporting/page.html.j2" in names(step_files("report"))
 
 
 def test_reporting_depends_on_no_training_code() -> None:
-    for step in ("table", "figure", "claims", "report"):
-        assert not [
-            name for name in names(step_files(step)) if name.startswith(("training", "models"))
-        ]
+    reporting = [step_files("claims"), step_files("report", *TABLES.values(), *FIGURES.values())]
+    for files in reporting:
+        assert not [name for name in names(files) if name.startswith(("training", "models"))]
+
+
+def test_a_table_depends_on_its_own_module_only() -> None:
+    found = names(step_files("table", TABLES["csg_mis"]))
+    assert "reporting/tables/mis.py" in found
+    assert not found & {"reporting/tables/leakage.py", "reporting/tables/tradeoff.py"}
 
 
 def test_untracked_modules_are_in_no_step() -> None:
     untracked = {f"{name.removeprefix('clearfilters.')}.py" for name in UNTRACKED}
     steps = [step_files(step) for step in STEP_MODULES]
-    steps += [step_files("measure", module) for module in MEASUREMENTS.values()]
+    steps += [step_files("measure", entry.measure) for entry in MEASUREMENTS.values()]
     assert not untracked & set.union(*map(names, steps))
 
 
@@ -117,14 +121,23 @@ def test_a_training_depends_on_its_own_method_and_network_only() -> None:
     assert "models/resnet_cifar.py" not in gate
 
 
+# Command of the command line -> its steps, where it has not the name of its one step.
+COMMANDS = {
+    "measure": ("measure_features", "measure", "features"),
+    "detection": ("measure_samples",),
+}
+
+
 def test_each_command_runs_only_modules_that_its_rule_depends_on() -> None:
     tree = ast.parse((PACKAGE / "cli.py").read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    for step in STEP_MODULES:
-        node = functions[f"_{step}"]
+    renamed = {step for steps in COMMANDS.values() for step in steps}
+    commands = {**{step: (step,) for step in STEP_MODULES.keys() - renamed}, **COMMANDS}
+    for command, steps in commands.items():
+        node = functions[f"_{command}"]
         imports = [n.module for n in ast.walk(node) if isinstance(n, ast.ImportFrom) and n.module]
         wanted = module_files(*(name for name in imports if name not in UNTRACKED))
-        assert set(wanted) <= set(step_files(step)), step
+        assert set(wanted) <= {file for step in steps for file in step_files(step)}, command
 
 
 def test_no_relative_imports_which_the_search_would_not_see() -> None:

@@ -12,14 +12,16 @@ import yaml
 from project import ROOT, Project, shrink
 
 from clearfilters.params.loading import load_params
-from clearfilters.params.measurements import FEATURE_ANALYSES
-from clearfilters.workflow import Plan
+from clearfilters.params.measurements import of_kind
+from clearfilters.workflow import FEATURE_RULES, Plan
 
 Copy = Callable[..., Project]
 STORES = {"store_digits", "store_animals", "store_animals-cub", "store_animals-ilsvrc"}
 # Those that some experiment is trained on.
 TRAINED = {"store_digits", "store_animals"}
-ATTACKS = {"attacked_images", "detection", "black_box"}
+ATTACKS = {"attacked_images", "detection"}
+# One job for all that is measured of a model's features: of digits, of animals, of the grid.
+MEASURED = {*FEATURE_RULES.values()}
 
 
 def test_jobs_share_the_memory_of_the_machine(copy_project: Copy) -> None:
@@ -34,18 +36,18 @@ def test_jobs_share_the_memory_of_the_machine(copy_project: Copy) -> None:
 
 def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
-    jobs = sum(len(group) for group in plan.groups.values())
+    seeds = [job.experiment for group in plan.groups.values() for job in group]
     assert copy_project().pending() == {
         **dict.fromkeys(STORES, 1),
         "data_record": len(plan.datasets),
-        "trained_model": jobs,
-        "model_features": jobs,
-        "phi": jobs,
-        "measurement": len(plan.metric_files(*FEATURE_ANALYSES)) - jobs,
-        "localization": len(plan.metric_files("localization")),
+        "trained_model": len(seeds),
+        **{
+            name: sum(seeds.count(experiment) for experiment in experiments)
+            for name, _, experiments in plan.feature_jobs()
+        },
+        "network_measurement": len(plan.metric_files(*of_kind("network"))),
         "attacked_images": len(plan.attacks) * len(plan.attacked),
         "detection": len(plan.attacked),
-        "black_box": 2 * len(plan.attacked),
         "table": len(plan.tables),
         "figure": len(plan.figures),
         "contact_sheet": 1,
@@ -60,19 +62,17 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         ("data", STORES),
         ("data_records", {*STORES, "data_record"}),
         ("train", {*TRAINED, "trained_model"}),
-        ("features", {*TRAINED, "trained_model", "model_features"}),
         (
             "metrics",
-            {*TRAINED, "trained_model", "model_features", "phi", "measurement", "localization"}
-            | ATTACKS,
+            {*STORES, "data_record", "trained_model", "network_measurement"} | MEASURED | ATTACKS,
         ),
-        ("metrics_mis", {*TRAINED, "trained_model", "model_features", "measurement"}),
-        ("localization_animals-std", {"store_animals", "trained_model", "localization"}),
+        ("metrics_mis", {*TRAINED, "trained_model"} | MEASURED - {"measured_tradeoff_model"}),
+        ("metrics_localization", {"store_animals", "trained_model", "network_measurement"}),
         (
             "metrics_detection",
             {"store_digits", "trained_model", "attacked_images", "detection"},
         ),
-        ("local_search_resnet20-std", {"store_digits", "trained_model", "black_box"}),
+        ("metrics_local_search", {"store_digits", "trained_model", "network_measurement"}),
         ("train_resnet20-lsg", {"store_digits", "trained_model"}),
     ],
 )
@@ -142,7 +142,7 @@ def test_the_slurm_profile_names_rules_that_exist() -> None:
         for name in re.findall(r"^ *rule (\w+):", path.read_text(), re.MULTILINE)
     }
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
-    assert {*profile["set-threads"], *profile["set-resources"]} <= rules
+    assert {*profile["set-threads"], *profile["set-resources"]} <= rules | MEASURED
 
 
 def test_the_default_parameters_are_valid(default_params: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-# Checkpoint -> adversarial samples -> detectors; checkpoint -> black-box attacks.
+# Checkpoint -> adversarial samples -> detectors.
 
 for experiment in plan.attacked:
 
@@ -13,14 +13,6 @@ for experiment in plan.attacked:
             f"detection_{experiment}"
         input:
             plan.metric_files("detection", experiment=experiment),
-
-    for analysis in BLACK_BOX_ANALYSES:
-
-        rule:
-            name:
-                f"{analysis}_{experiment}"
-            input:
-                plan.metric_files(analysis, experiment=experiment),
 
 
 # One file per model and attack: every detector reads it.
@@ -58,7 +50,7 @@ if not plan.is_recorded:
     rule detection:
         input:
             samples=lambda wildcards: plan.adversarial_files(**wildcards),
-            modules=step_files("detection"),
+            modules=step_files("measure_samples", MEASUREMENTS["detection"].measure),
         output:
             f"{plan.results}/metrics/detection/{{experiment}}/seed{{seed}}.json",
         log:
@@ -75,30 +67,3 @@ if not plan.is_recorded:
             "clearfilters detection --parameters {params.slice:q}"
             " --experiment {wildcards.experiment:q} --seed {wildcards.seed}"
             " --samples {params.samples:q} --out {output:q} 2>&1 | tee {log:q}"
-
-    rule black_box:
-        input:
-            store=lambda wildcards: plan.store_of(wildcards.experiment),
-            checkpoint=rules.trained_model.output,
-            modules=lambda wildcards: plan.model_modules("black_box", wildcards.experiment),
-        output:
-            f"{plan.results}/metrics/{{analysis}}/{{experiment}}/seed{{seed}}.json",
-        log:
-            f"{plan.results}/logs/metrics/{{analysis}}/{{experiment}}-seed{{seed}}.log",
-        benchmark:
-            f"{plan.results}/benchmarks/{{analysis}}/{{experiment}}-seed{{seed}}.tsv"
-        wildcard_constraints:
-            analysis="|".join(BLACK_BOX_ANALYSES),
-        threads: 1
-        resources:
-            mem_mb=2000,
-            gpu=gpus(),
-        params:
-            slice=lambda wildcards: plan.measurement_slice(**wildcards),
-            data=lambda wildcards, input: Path(input.store[0]).parent,
-            checkpoint=lambda wildcards, input: Path(input.checkpoint[0]).parent,
-        shell:
-            "clearfilters black-box {wildcards.analysis} --parameters {params.slice:q}"
-            " --experiment {wildcards.experiment:q} --seed {wildcards.seed}"
-            " --data {params.data:q} --checkpoint {params.checkpoint:q} --out {output:q}"
-            " 2>&1 | tee {log:q}"

@@ -21,7 +21,7 @@ rule report:
 rule table:
     input:
         metrics=lambda wildcards: plan.metric_files(*table_analyses(wildcards.id)),
-        modules=step_files("table"),
+        modules=lambda wildcards: step_files("table", TABLES[wildcards.id]),
     output:
         csv=f"{plan.results}/tables/{{id}}.csv",
         md=f"{plan.results}/tables/{{id}}.md",
@@ -41,7 +41,7 @@ rule table:
 rule figure:
     input:
         metrics=lambda wildcards: plan.metric_files(*figure_analyses(wildcards.id)),
-        modules=step_files("figure"),
+        modules=lambda wildcards: step_files("figure", FIGURES[wildcards.id]),
     output:
         f"{plan.results}/figures/{{id}}.png",
     log:
@@ -81,7 +81,7 @@ if plan.contact_sheet:
 
 rule claims:
     input:
-        metrics=plan.metric_files(*ANALYSES),
+        metrics=plan.metric_files(*MEASUREMENTS),
         modules=step_files("claims"),
     output:
         f"{plan.results}/claims.csv",
@@ -92,7 +92,7 @@ rule claims:
         mem_mb=1000,
     params:
         slice=plan.claims_slice(),
-        index=lambda wildcards: plan.index_file(*ANALYSES),
+        index=lambda wildcards: plan.index_file(*MEASUREMENTS),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters claims --run-folder {params.run:q} --index {params.index:q}"
@@ -101,11 +101,11 @@ rule claims:
 
 rule page:
     input:
-        metrics=plan.metric_files(DATA, *ANALYSES),
+        metrics=plan.metric_files(DATA, *MEASUREMENTS),
         tables=rules.tables.input,
         figures=rules.figures.input,
         claims=rules.claims.output,
-        modules=step_files("report"),
+        modules=step_files("report", *TABLES.values(), *FIGURES.values()),
     output:
         f"{plan.results}/report.html",
     log:
@@ -114,7 +114,7 @@ rule page:
     resources:
         mem_mb=1000,
     params:
-        index=lambda wildcards: plan.index_file(DATA, *ANALYSES),
+        index=lambda wildcards: plan.index_file(DATA, *MEASUREMENTS),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters report --run-folder {params.run:q} --index {params.index:q}"

@@ -1,14 +1,14 @@
 """One measurement of one model: from recorded features to a JSON with its provenance."""
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from clearfilters.analysis.features import FEATURE_ARRAYS, FeatureSet, load_features, load_gates
-from clearfilters.analysis.measurements import measure
+from clearfilters.analysis.features import FEATURE_ARRAYS, FeatureSet, load_gates
 from clearfilters.artifacts import (
     atomic_path,
     file_sha256,
@@ -16,71 +16,63 @@ from clearfilters.artifacts import (
     read_json,
     write_json,
 )
-from clearfilters.errors import ClearfiltersError
-from clearfilters.params.measurements import GATE_ANALYSES
+from clearfilters.registry import MEASUREMENTS, load
 
 PACKAGES = ("numpy", "scipy", "scikit-learn")
 
 
+@dataclass(frozen=True)
+class Model:
+    """A trained model as measurements of features read it.
+
+    Attributes:
+        experiment: its name.
+        seed: of the training.
+        features: folder of its recorded features.
+        gates: the file of its gates, which `phi` writes.
+    """
+
+    experiment: str
+    seed: int
+    features: Path
+    gates: Path
+
+    def inputs(self, analysis: str) -> dict[str, Path]:
+        """The files that a measurement is made from, by the name to record them under."""
+        inputs = {f"features/{name}": self.features / name for name in FEATURE_ARRAYS}
+        return {**inputs, "gates": self.gates} if MEASUREMENTS[analysis].reads_gates else inputs
+
+
 def record_measurement(
-    analysis: str,
-    slice_: dict[str, Any],
-    *,
-    experiment: str,
-    seed: int,
-    features: Path,
-    gates: Path | None,
-    gates_out: Path | None,
-    out: Path,
+    analysis: str, slice_: dict[str, Any], model: Model, feature_set: FeatureSet, out: Path
 ) -> None:
     """Measure a model and write the JSON; `phi` also writes the gates that other analyses read.
 
     Args:
-        analysis: one of `params.FEATURE_ANALYSES`.
+        analysis: a measurement of features (registry.MEASUREMENTS).
         slice_: everything that shapes the measurement (params.measurement_slice).
-        experiment: name of the experiment.
-        seed: of the training.
-        features: folder of the model's recorded features.
-        gates: the model's gates, for the analyses of `params.GATE_ANALYSES`.
-        gates_out: where `phi` writes the gates.
+        model: where its files are.
+        feature_set: its features.
         out: the JSON.
 
     Raises:
-        ClearfiltersError: if there is no such analysis, or the features are missing, damaged or
-            of other parameters.
+        ClearfiltersError: if the gates are missing or damaged, or a parameter is out of range.
     """
-    meta = read_json(features / "meta.json")
-    expected = parameters_hash({key: value for key, value in slice_.items() if key != "analysis"})
-    if meta.get("parameters_hash") != expected:
-        raise ClearfiltersError(
-            f"{features}: recorded with parameters {str(meta.get('parameters_hash'))[:12]}, but "
-            f"the current parameters are {expected[:12]}; run the `features` target again"
-        )
-    feature_set = load_features(features)
-    inputs = {f"features/{name}": features / name for name in FEATURE_ARRAYS}
+    entry = MEASUREMENTS[analysis]
     if analysis == "phi":
-        if gates_out is None:
-            raise ClearfiltersError("measure phi: --gates-out is missing; name the file to write")
-        values = _measure_phi(feature_set, slice_, gates_out)
+        values = _measure_phi(feature_set, slice_, model.gates)
     else:
-        found = None
-        if analysis in GATE_ANALYSES:
-            if gates is None:
-                raise ClearfiltersError(
-                    f"measure {analysis}: --gates is missing; give the file that `phi` wrote"
-                )
-            found = load_gates(gates)
-            inputs["gates"] = gates
-        values = measure(analysis, feature_set, found, slice_["analysis"][analysis])
+        gates = load_gates(model.gates) if entry.reads_gates else None
+        values = load(entry.measure)(feature_set, gates, **slice_["analysis"][analysis])
     write_measurement(
         out,
         values,
         analysis=analysis,
-        experiment=experiment,
-        seed=seed,
+        experiment=model.experiment,
+        seed=model.seed,
         slice_=slice_,
-        inputs=inputs,
-        meta=meta,
+        inputs=model.inputs(analysis),
+        meta=read_json(model.features / "meta.json"),
     )
 
 

@@ -1,7 +1,6 @@
 """How often attacks that only ask for probabilities fool a trained network (LSG, table 5)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from clearfilters.analysis.proportion import CONFIDENCE, wilson_interval
-from clearfilters.analysis.recording import write_measurement
 from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints, Outcome, ask
@@ -19,98 +17,67 @@ from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
 from clearfilters.params.attacks import LocalSearchParams, OnePixelParams
-from clearfilters.params.reading import parse
-from clearfilters.training.trained_network import open_network
+from clearfilters.training.trained_network import Measured, TrainedNetwork
+
+# Model, images, labels, ids, parameters -> outcome.
+Attack = Callable[[nn.Module, Tensor, Ints, Ints, Any], Outcome]
 
 
-@dataclass(frozen=True)
-class BlackBox:
-    """An attack by its name.
-
-    Attributes:
-        params: its parameters' class.
-        attack: model, images, labels, ids, parameters -> outcome.
-        budget: most queries that it asks for one image.
-    """
-
-    params: type[Any]
-    attack: Callable[[nn.Module, Tensor, Ints, Ints, Any], Outcome]
-    budget: Callable[[Any], int]
+def measure_one_pixel(network: TrainedNetwork, store: Path, params: OnePixelParams) -> Measured:
+    """The one-pixel attack on a trained network; see `measure_attack`."""
+    budget = params.population * (params.generations + 1)
+    return measure_attack(network, store, "one_pixel", one_pixel, params, budget)
 
 
-BLACK_BOX = {
-    "one_pixel": BlackBox(OnePixelParams, one_pixel, lambda p: p.population * (p.generations + 1)),
-    "local_search": BlackBox(
-        LocalSearchParams, local_search, lambda p: p.rounds * (p.candidates + 1)
-    ),
-}
+def measure_local_search(
+    network: TrainedNetwork, store: Path, params: LocalSearchParams
+) -> Measured:
+    """The local-search attack on a trained network; see `measure_attack`."""
+    budget = params.rounds * (params.candidates + 1)
+    return measure_attack(network, store, "local_search", local_search, params, budget)
 
 
-def record_black_box(
-    analysis: str,
-    checkpoint: Path,
-    store: Path,
-    slice_: dict[str, Any],
-    *,
-    experiment: str,
-    seed: int,
-    out: Path,
-    device: torch.device,
-) -> None:
-    """Attack a trained network and write what came of it.
+def measure_attack(
+    network: TrainedNetwork, store: Path, name: str, attack: Attack, params: Any, budget: int
+) -> Measured:
+    """Attack a trained network.
 
     Args:
-        analysis: a key of BLACK_BOX.
-        checkpoint: folder of the trained network.
+        network: the trained network.
         store: the processed store; test images are attacked.
-        slice_: the checkpoint's slice, and under `analysis` the attack's parameters.
-        experiment: name of the experiment.
-        seed: of the training.
-        out: the JSON; see `black_box_values`.
-        device: where to compute.
+        name: of the attack, in params.yaml.
+        attack: model, images, labels, ids, parameters -> outcome.
+        params: the attack's.
+        budget: most queries that it asks for one image.
+
+    Returns:
+        `black_box_values`, the accuracy on test images, and the budget.
 
     Raises:
-        ClearfiltersError: if there is no such attack, a parameter of it is wrong, the checkpoint
-            or the store was made with other parameters or cannot be read, or too few test images
-            are classified correctly.
+        ClearfiltersError: if too few test images are classified correctly.
     """
-    if analysis not in BLACK_BOX:
-        raise ClearfiltersError(
-            f"no black-box attack `{analysis}`; there are: {', '.join(BLACK_BOX)}"
-        )
-    method = BLACK_BOX[analysis]
-    params = parse(method.params, slice_, analysis)
-    network = open_network(checkpoint, store, slice_, analysis, device=device)
     split = read_split(store, "test")
-    fast = folded(network.model, device)
-    predicted = _predict(fast, split, params.batch_size, device)
+    fast = folded(network.model, network.device)
+    predicted = _predict(fast, split, params.batch_size, network.device)
     chosen = choose_images(split.labels, predicted, params.images, params.seed)
     if len(chosen) < params.images:
         raise ClearfiltersError(
-            f"{checkpoint}: {len(chosen)} of {len(predicted)} test images are classified "
-            f"correctly, but attacks.{analysis}.images is {params.images}; lower it, or train the "
+            f"{network.checkpoint}: {len(chosen)} of {len(predicted)} test images are classified "
+            f"correctly, but attacks.{name}.images is {params.images}; lower it, or train the "
             "network longer"
         )
     labels = np.array(split.labels[chosen])
-    outcome = method.attack(fast, _pixels(split, chosen, device), labels, chosen, params)
-    values = black_box_values(outcome, labels, network.meta["classes"])
-    write_measurement(
-        out,
+    outcome = attack(fast, _pixels(split, chosen, network.device), labels, chosen, params)
+    return Measured(
         {
-            **values,
+            **black_box_values(outcome, labels, network.meta["classes"]),
             "accuracy": float((predicted == split.labels).mean()),
-            "query_budget": method.budget(params),
+            "query_budget": budget,
         },
-        analysis=analysis,
-        experiment=experiment,
-        seed=seed,
-        slice_=slice_,
-        inputs={
-            **network.inputs(),
+        {
             "test/images.npy": store / "test" / "images.npy",
             "test/labels.npy": store / "test" / "labels.npy",
         },
-        meta=network.provenance(),
     )
 
 

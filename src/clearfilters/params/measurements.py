@@ -1,8 +1,9 @@
 """The forward pass and what is measured of a trained network."""
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, create_model
 
 from clearfilters.params.fields import (
     Count,
@@ -15,6 +16,7 @@ from clearfilters.params.fields import (
     Seed,
     Strict,
 )
+from clearfilters.registry import MEASUREMENTS, load
 
 
 class FeaturesParams(Strict):
@@ -121,30 +123,35 @@ class LocalizationParams(Strict):
     batch_size: Count
 
 
-class AnalysisParams(Strict):
-    """One block per analysis; what each key means stands in params.yaml."""
-
-    classification: ClassificationParams
-    phi: PhiParams
-    mis: MisParams
-    mis_floor: MisFloorParams
-    gate_statistics: GateStatisticsParams
-    leakage: LeakageParams
-    correlation: CorrelationParams
-    masking: MaskingParams
-    similarity: SimilarityParams
-    clustering: ClusteringParams
+def _of_registry(value: Any) -> Any:
+    fields: dict[str, Any] = {
+        name: (load(entry.params), ...)
+        for name, entry in MEASUREMENTS.items()
+        if entry.block is None
+    }
+    if isinstance(value, Strict):
+        return value
+    return create_model("AnalysisParams", __base__=Strict, **fields).model_validate(value)
 
 
-# What is measured from recorded features alone.
-FEATURE_ANALYSES = tuple(AnalysisParams.model_fields)
-# Of those, the ones that use the trained gate of a gate model, or the gate fitted to another.
-GATE_ANALYSES = ("gate_statistics", "leakage", "masking", "similarity", "clustering")
-# What is measured of the models that are attacked.
-BLACK_BOX_ANALYSES = ("one_pixel", "local_search")
-ATTACK_ANALYSES = ("detection", *BLACK_BOX_ANALYSES)
-ANALYSES = (*FEATURE_ANALYSES, "localization", *ATTACK_ANALYSES)
-# The trade-off compares only these.
-TRADEOFF_ANALYSES = ("classification", "phi", "leakage")
-# Of models that are localized: what LSG and CSG report on PASCAL VOC, and the leakage.
-OBJECT_ANALYSES = ("classification", "phi", "mis", "mis_floor", "leakage", "localization")
+# A block for each measurement of the registry that has none elsewhere; params.yaml explains keys.
+AnalysisParams = Annotated[Any, PlainValidator(_of_registry)]
+
+
+def of_kind(kind: str) -> tuple[str, ...]:
+    """The measurements of a kind."""
+    return tuple(name for name, entry in MEASUREMENTS.items() if entry.kind == kind)
+
+
+def taken_of(groups: Collection[str], offers: Collection[str]) -> tuple[str, ...]:
+    """The measurements taken of a job.
+
+    Args:
+        groups: those that the job is in (registry.Group).
+        offers: what its model and data have of what measurements need.
+    """
+    return tuple(
+        name
+        for name, entry in MEASUREMENTS.items()
+        if set(entry.groups) & set(groups) and set(entry.needs) <= set(offers)
+    )

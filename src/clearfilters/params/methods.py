@@ -25,6 +25,10 @@ class MethodBase(Strict):
         """What tables and claims may take an experiment with this method for."""
         return [self.name]
 
+    def offers(self) -> list[str]:
+        """What models of this method have of what measurements need (registry.py)."""
+        return []
+
 
 class StdParams(MethodBase):
     """Ordinary training: nothing to choose."""
@@ -92,6 +96,10 @@ class GateParams(MethodBase):
     update: GateUpdateParams | None = None
     fixed: FixedGateParams | None = None
     negative_weight: NonNegative = 0.0
+
+    def offers(self) -> list[str]:
+        """A gate."""
+        return ["gate"]
 
     def roles(self) -> list[str]:
         """By objective, scheme, and what is added to the papers' gate."""

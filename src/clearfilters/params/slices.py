@@ -15,19 +15,13 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.params.attacks import SamplingParams, WhiteBoxParams
 from clearfilters.params.datasets import DatasetParams, RenderingParams, StyleParams
 from clearfilters.params.fields import Count, Seed, Strict
-from clearfilters.params.jobs import Job, data_params
-from clearfilters.params.measurements import (
-    ATTACK_ANALYSES,
-    BLACK_BOX_ANALYSES,
-    FEATURE_ANALYSES,
-    GATE_ANALYSES,
-    OBJECT_ANALYSES,
-    TRADEOFF_ANALYSES,
-)
+from clearfilters.params.jobs import TRADEOFF, Job, data_params
+from clearfilters.params.measurements import taken_of
 from clearfilters.params.methods import MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams
 from clearfilters.params.run import Params
 from clearfilters.params.training import TrainingParams
+from clearfilters.registry import LINEAR_HEAD, MEASUREMENTS, Group
 
 
 class TrainingSlice(Strict):
@@ -129,38 +123,46 @@ def adversarial_slice(params: Params, job: Job, attack: str) -> dict[str, Any]:
 
 def measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
     """What shapes a measurement: what it is made from, and its own parameters."""
-    if analysis == "detection":
-        return {
-            **training_slice(params, job),
-            "sampling": params.attacks.sampling.model_dump(),
-            "white_box": {
-                name: params.attacks.white_box[name].model_dump()
-                for name in attacks_of(params, job.experiment)
-            },
-            "detection": {
-                **params.attacks.detection.model_dump(),
-                "tables": detection_tables(params, job.experiment),
-            },
-        }
-    if analysis == "localization":
-        own = params.localization.model_dump()
-        return {**training_slice(params, job), analysis: own}
-    if analysis in BLACK_BOX_ANALYSES:
-        own = params.attacks.model_dump()[analysis]
-        return {**training_slice(params, job), analysis: own}
-    return _feature_measurement_slice(params, job, analysis)
+    entry = MEASUREMENTS[analysis]
+    if entry.kind == "features":
+        return {**features_slice(params, job), **own_slice(params, job, analysis)}
+    if entry.kind == "network":
+        return {**training_slice(params, job), analysis: _block(params, analysis).model_dump()}
+    return {
+        **training_slice(params, job),
+        "sampling": params.attacks.sampling.model_dump(),
+        "white_box": {
+            name: params.attacks.white_box[name].model_dump()
+            for name in attacks_of(params, job.experiment)
+        },
+        "detection": {
+            **params.attacks.detection.model_dump(),
+            "tables": detection_tables(params, job.experiment),
+        },
+    }
 
 
-def _feature_measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
-    """Features, the analysis and, for those that read its gate, the fit of Phi."""
-    chosen = {analysis: params.analysis.model_dump()[analysis]}
+def own_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
+    """What shapes a measurement of features besides them.
+
+    The analysis and, for those that read its gate, the fit of Phi.
+    """
+    own = _block(params, analysis).model_dump()
     if analysis == "correlation":
-        chosen[analysis]["filters_per_class"] = filters_per_class(params, job.model.name)
+        own["filters_per_class"] = filters_per_class(params, job.model.name)
     if analysis == "mis_floor":
-        chosen[analysis] |= params.analysis.mis.model_dump()
-    if analysis in GATE_ANALYSES:
-        chosen["phi"] = params.analysis.phi.model_dump()
-    return {**features_slice(params, job), "analysis": chosen}
+        own |= params.analysis.mis.model_dump()
+    phi = {"phi": params.analysis.phi.model_dump()} if MEASUREMENTS[analysis].reads_gates else {}
+    return {"analysis": {analysis: own, **phi}}
+
+
+def _block(params: Params, analysis: str) -> Strict:
+    """The parameters of a measurement, wherever they stand in params.yaml."""
+    block: Any = params
+    for key in (MEASUREMENTS[analysis].block or f"analysis.{analysis}").split("."):
+        block = getattr(block, key)
+    found: Strict = block
+    return found
 
 
 def contact_sheet_slice(params: Params) -> dict[str, Any] | None:
@@ -176,12 +178,22 @@ def contact_sheet_slice(params: Params) -> dict[str, Any] | None:
     return None
 
 
+def group_of(params: Params, job: Job) -> Group:
+    """Whether a job is a point of the trade-off's grid, localized, or neither."""
+    if job.role == TRADEOFF:
+        return "tradeoff"
+    return "localized" if job.experiment in params.run.localized else "plain"
+
+
 def analyses_of(params: Params, job: Job) -> tuple[str, ...]:
     """The measurements taken of a job."""
-    if job.role == "tradeoff":
-        return TRADEOFF_ANALYSES
-    own = OBJECT_ANALYSES if job.experiment in params.run.localized else FEATURE_ANALYSES
+    groups = {group_of(params, job)}
+    if is_attacked(params, job):
+        groups.add("attacked")
+    offers = {LINEAR_HEAD, *job.method.offers(), *data_params(params, job.dataset).ANNOTATIONS}
     floors = params.run.mis_floors
-    if floors is not None and job.experiment not in floors:
-        own = tuple(name for name in own if name != "mis_floor")
-    return (*own, *ATTACK_ANALYSES) if is_attacked(params, job) else own
+    return tuple(
+        name
+        for name in taken_of(groups, offers)
+        if name != "mis_floor" or floors is None or job.role == TRADEOFF or job.experiment in floors
+    )

@@ -5,7 +5,7 @@ matplotlib is imported when something is drawn, so that reading the registry of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearfilters.artifacts import atomic_path
+from clearfilters.reporting.records import Records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,44 @@ class Drawing:
 
     figure: Figure
     caption: str
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A function that draws a figure, and what it needs.
+
+    Attributes:
+        draw: makes it.
+        title: heading on the page.
+        needs: (role, analysis) pairs without any of which there is nothing to show; all of one
+            setting, since only there can they be compared.
+        also: further analyses that it reads.
+    """
+
+    draw: Callable[[Records], Drawing]
+    title: str
+    needs: tuple[tuple[str, str], ...]
+    also: tuple[str, ...]
+
+    def __call__(self, records: Records) -> Drawing:
+        """Draw it."""
+        return self.draw(records)
+
+    @property
+    def analyses(self) -> tuple[str, ...]:
+        """Every analysis whose measurements the figure reads."""
+        return tuple(dict.fromkeys([*(analysis for _, analysis in self.needs), *self.also]))
+
+
+def shows(
+    title: str, *, needs: Sequence[tuple[str, str]], also: Sequence[str] = ()
+) -> Callable[[Callable[[Records], Drawing]], FigureSpec]:
+    """Declare a function a figure; see `FigureSpec`."""
+
+    def declared(draw: Callable[[Records], Drawing]) -> FigureSpec:
+        return FigureSpec(draw, title, tuple(needs), tuple(also))
+
+    return declared
 
 
 def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:

@@ -1,13 +1,13 @@
 """A table as data, and its two written forms: long CSV, and Markdown laid out like the paper's."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.reporting.published import Published
-from clearfilters.reporting.records import Sample, summarize
+from clearfilters.reporting.records import Records, Sample, summarize
 
 CSV_COLUMNS = ("table", "row", "column", "mean", "std", "seeds", "published", "unit")
 FLAG = "†"
@@ -84,6 +84,27 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Row]
     notes: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """A function that makes a table, and the analyses whose measurements it reads."""
+
+    build: Callable[[Records], Table]
+    analyses: tuple[str, ...]
+
+    def __call__(self, records: Records) -> Table:
+        """Make it."""
+        return self.build(records)
+
+
+def reads(*analyses: str) -> Callable[[Callable[[Records], Table]], TableSpec]:
+    """Declare a function a table, made from the measurements of these analyses."""
+
+    def declared(build: Callable[[Records], Table]) -> TableSpec:
+        return TableSpec(build, analyses)
+
+    return declared
 
 
 def cell(sample: Sample, published: Published | None = None, remark: str = "") -> Cell:

@@ -21,14 +21,12 @@ from clearfilters.analysis.localization import (
     measure,
     top_values_iou,
 )
-from clearfilters.analysis.recording import write_measurement
 from clearfilters.data.augmentation import as_network_input
 from clearfilters.data.store import Split, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import GradMapParams, LocalizationParams
-from clearfilters.params.reading import parse
-from clearfilters.training.trained_network import open_network
+from clearfilters.training.trained_network import Measured, TrainedNetwork
 
 
 @torch.no_grad()
@@ -44,34 +42,24 @@ def feature_maps(
     return np.concatenate(found)
 
 
-def record_localization(
-    checkpoint: Path,
-    store: Path,
-    slice_: dict[str, Any],
-    experiment: str,
-    seed: int,
-    out: Path,
-    device: torch.device,
-) -> None:
-    """Measure how well a trained network's filters find the objects, and write the JSON.
+def measure_localization(
+    network: TrainedNetwork, store: Path, params: LocalizationParams
+) -> Measured:
+    """How well a trained network's filters find the objects.
 
     Args:
-        checkpoint: folder of the trained network.
+        network: the trained network.
         store: a processed store with object masks, of the data that it was trained on.
-        slice_: the training slice, and `localization` with the keys of `LocalizationParams`.
-        experiment: name of the experiment.
-        seed: of the training.
-        out: the JSON: see `analysis.localization.measure`, and `examples`, the first test image of
-            some classes with its object and its CAM as PNGs in base64.
-        device: where to compute.
+        params: the parameters.
+
+    Returns:
+        See `analysis.localization.measure`, and `examples`, the first test image of some classes
+        with its object and its CAM as PNGs in base64.
 
     Raises:
-        ClearfiltersError: if the checkpoint or the store was made with other parameters, or the
-            store has no masks.
+        ClearfiltersError: if the store has no masks.
     """
-    params = parse(LocalizationParams, slice_, "localization")
-    network = open_network(checkpoint, store, slice_, "localization", device=device)
-    model, classes = network.model, network.meta["classes"]
+    model, classes, device = network.model, network.meta["classes"], network.device
     split, masks, skipped = _read_test_split(store)
     model.to(device).to(memory_format=torch.channels_last)
     maps = feature_maps(model, split.images, params.batch_size, device)
@@ -87,8 +75,7 @@ def record_localization(
         params,
         torch.get_num_threads(),
     )
-    write_measurement(
-        out,
+    return Measured(
         {
             "classes": classes,
             "masks": network.store_meta.masks_note,
@@ -96,16 +83,10 @@ def record_localization(
             **values,
             "examples": _examples(split, masks, maps, weight, classes, params),
         },
-        analysis="localization",
-        experiment=experiment,
-        seed=seed,
-        slice_=slice_,
-        inputs={
-            **network.inputs(),
+        {
             "store/test/images.npy": store / "test" / "images.npy",
             "store/test/masks.npy": store / "test" / "masks.npy",
         },
-        meta=network.provenance(),
     )
 
 

@@ -49,6 +49,20 @@ class TrainedNetwork:
         }
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What a measurement of a network gives.
+
+    Attributes:
+        values: plain numbers, strings, lists and dictionaries.
+        inputs: the files that it was made from besides the weights, by the name to record them
+            under.
+    """
+
+    values: dict[str, Any]
+    inputs: dict[str, Path]
+
+
 def open_network(
     checkpoint: Path, store: Path, slice_: Mapping[str, Any], *own: str, device: torch.device
 ) -> TrainedNetwork:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from clearfilters.artifacts import atomic_path
-from clearfilters.params.measurements import ANALYSES
 from clearfilters.params.reading import parse
 from clearfilters.params.run import ClaimsParams
+from clearfilters.registry import MEASUREMENTS
 from clearfilters.reporting.claims import black_box, detection, gates, leakage, localization
 from clearfilters.reporting.claims.verdict import Finding
 from clearfilters.reporting.records import Index, Records, Summary, load
@@ -56,7 +56,7 @@ def write_claims(index: Index, parameters: Mapping[str, Any], out: Path) -> None
         ClearfiltersError: for a missing, unknown or impossible parameter, or a measurement that is
             missing, malformed or made with other parameters.
     """
-    findings = judge_claims(load(index, ANALYSES), parse(ClaimsParams, parameters))
+    findings = judge_claims(load(index, MEASUREMENTS), parse(ClaimsParams, parameters))
     with atomic_path(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(CLAIM_COLUMNS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from clearfilters.reporting.drawing import COLORS, MARKERS, Drawing, heat_map, new_figure
+from clearfilters.reporting.drawing import COLORS, MARKERS, Drawing, heat_map, new_figure, shows
 from clearfilters.reporting.records import Experiment, Records
 from clearfilters.reporting.tables.detection import ANALYSIS
 
@@ -22,6 +22,7 @@ MIXED = "all attacks"
 BRIGHT = 0.75
 
 
+@shows("Adversarial samples", needs=[("std", "detection")])
 def attack_examples(records: Records) -> Drawing:
     """A clean image, its adversarial version and the perturbation, per model and attack."""
     shown = _shown(records)
@@ -69,6 +70,7 @@ def _picture(encoded: str) -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
+@shows("Which layers give adversarial samples away", needs=[("std", "detection")])
 def detection_importance(records: Records) -> Drawing:
     """How much each layer's features matter to the detectors, a panel per attack."""
     shown = _shown(records)
@@ -119,6 +121,7 @@ def _draw_importance(records: Records, axis: Axes, shown: list[Experiment], atta
             )
 
 
+@shows("Detectors on attacks that they were not trained on", needs=[("std", "detection")])
 def detection_cross(records: Records) -> Drawing:
     """AUC of detectors trained on one attack and tested on another, a matrix per model."""
     shown = _shown(records)

@@ -14,6 +14,7 @@ from clearfilters.reporting.drawing import (
     Drawing,
     heat_map,
     new_figure,
+    shows,
 )
 from clearfilters.reporting.records import Experiment, Records, Sample, matrix_of, summarize
 from clearfilters.reporting.tables.tradeoff import accuracy_difference, lambda_and_a
@@ -42,6 +43,9 @@ def _models(experiments: list[Experiment]) -> str:
     return "; ".join(f"{e.label}: seed {e.seeds[0]}, {e.epochs} epochs" for e in experiments)
 
 
+@shows(
+    "LSG figure 4: gates with and without sparsity", needs=[("lsg", "phi")], also=["classification"]
+)
 def lsg_figure4(records: Records) -> Drawing:
     """Gates trained with and without the sparsity term, and the gate fitted to STD."""
     setting = records.experiments("lsg", analysis="phi")[0].setting
@@ -67,6 +71,11 @@ def lsg_figure4(records: Records) -> Drawing:
     return Drawing(figure, caption)
 
 
+@shows(
+    "LSG figure 5: confusion after masking a class's filters",
+    needs=[("std", "masking"), ("lsg", "masking")],
+    also=["classification"],
+)
 def lsg_figure5(records: Records) -> Drawing:
     """Confusion matrices of STD and LSG after zeroing the filters of one and of two classes."""
     std, lsg = records.pairs("lsg", "std", "masking")[0]
@@ -102,6 +111,11 @@ def _draw_confusion(axis: Axes, case: dict[str, Any], classes: list[str]) -> Any
     return heat_map(axis, rates, limits=(0, 1), row_names=marked, column_names=classes)
 
 
+@shows(
+    "LSG figure 6: similarity of features and gate rows",
+    needs=[("lsg", "similarity")],
+    also=["classification"],
+)
 def lsg_figure6(records: Records) -> Drawing:
     """Similarity of features and gate rows over true positives and false negatives."""
     e = records.experiments("lsg", analysis="similarity")[0]
@@ -137,6 +151,10 @@ def filter_groups(gate: Matrix) -> npt.NDArray[np.int64]:
     return groups
 
 
+@shows(
+    "LSG figure 7: correlation between filters",
+    needs=[("std", "correlation"), ("fixed", "correlation"), ("std", "phi"), ("fixed", "phi")],
+)
 def lsg_figure7(records: Records) -> Drawing:
     """Filter correlation of STD and of the fixed gate, and the share above a threshold."""
     pairs = records.pairs("fixed", "std", "correlation")
@@ -204,6 +222,7 @@ def _draw_threshold_curve(records: Records, axis: Axes, e: Experiment, number: i
     )
 
 
+@shows("LSG figure 9: the fixed gate", needs=[("fixed", "phi")], also=["classification"])
 def lsg_figure9(records: Records) -> Drawing:
     """The fixed gate of each network that was trained with one."""
     shown = records.experiments("fixed", analysis="phi")
@@ -221,6 +240,11 @@ def lsg_figure9(records: Records) -> Drawing:
     return Drawing(figure, caption)
 
 
+@shows(
+    "LSG figure 10: k-means centres of the features",
+    needs=[("std", "clustering"), ("fixed", "clustering"), ("fixed", "phi")],
+    also=["classification"],
+)
 def lsg_figure10(records: Records) -> Drawing:
     """k-means centres of STD and of the fixed gate's network, above the gate itself."""
     std, fixed = records.pairs("fixed", "std", "clustering")[0]
@@ -257,6 +281,10 @@ PANELS = (
 )
 
 
+@shows(
+    "Trade-off of density, accuracy, leakage and Φ",
+    needs=[("tradeoff", "classification"), ("tradeoff", "phi"), ("tradeoff", "leakage")],
+)
 def lsg_tradeoff(records: Records) -> Drawing:
     """Density, accuracy, leakage and phi over a, a line per lambda; and how they go together."""
     grid = records.experiments("tradeoff", analysis="classification")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clearfilters.reporting.drawing import Drawing, heat_map, new_figure
+from clearfilters.reporting.drawing import Drawing, heat_map, new_figure, shows
 from clearfilters.reporting.records import Records
 
 # Few colours keep the file small.
@@ -17,6 +17,9 @@ HEAT_STEPS = 20
 ROW_HEIGHT = 1.45  # inches
 
 
+@shows(
+    "LSG figure 8: class activation maps", needs=[("std", "localization"), ("lsg", "localization")]
+)
 def lsg_figure8(records: Records) -> Drawing:
     """Image, object, and the CAM of STD, LSG and, where it ran, CSG, a row per class."""
     std, lsg = records.pairs("lsg", "std", "localization")[0]

@@ -7,7 +7,7 @@ from clearfilters.reporting.notes import TIMES, orientation, provenance_note, se
 from clearfilters.reporting.published import Published, published
 from clearfilters.reporting.published_networks import published_network
 from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
-from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell
+from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell, reads
 
 # As the paper names them, in its order.
 NO_ATTACK = "No Attack / Accuracy"
@@ -35,6 +35,7 @@ COLUMNS = (
 RECORDED = ("attacked", "query_budget", "queries_mean", "queries_median", "queries_mean_success")
 
 
+@reads("one_pixel", "local_search")
 def lsg_table5(records: Records) -> Table:
     """LSG table 5 and CSG table J.1: a row per attack and network, with what the attack took."""
     experiments = [

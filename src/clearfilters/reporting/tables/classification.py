@@ -4,8 +4,8 @@ from clearfilters.reporting.notes import NO_CSG, TIMES, orientation, provenance_
 from clearfilters.reporting.published import Published, published
 from clearfilters.reporting.published_networks import published_network
 from clearfilters.reporting.records import METHODS, Experiment, Records
-from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell
-from clearfilters.reporting.tables.mis import MIS_COLUMNS, floor_note, mis_cells
+from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell, reads
+from clearfilters.reporting.tables.mis import MIS, MIS_COLUMNS, floor_note, mis_cells
 
 TABLE1_COLUMNS = (
     Column("accuracy", "Accuracy", "fraction"),
@@ -19,6 +19,7 @@ TABLE1_COLUMNS = (
 )
 
 
+@reads("classification", "phi", "correlation", *MIS, "leakage")
 def lsg_table1(records: Records) -> Table:
     """LSG table 1, with CIC, MIS and leakage beside it and a row for every method."""
     values = published("LSG", "table1")

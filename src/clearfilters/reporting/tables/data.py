@@ -1,8 +1,8 @@
 """What the run's networks were trained and measured on."""
 
 from clearfilters.artifacts import Measurement
-from clearfilters.reporting.records import Records
-from clearfilters.reporting.table import Cell, Column, Row, Table
+from clearfilters.reporting.records import DATA, Records
+from clearfilters.reporting.table import Cell, Column, Row, Table, reads
 
 COLUMNS = (
     Column("train", "Training", "images", 0),
@@ -20,6 +20,7 @@ HOW_COUNTED = (
 MOST_NAMED = 20
 
 
+@reads(DATA)
 def data(records: Records) -> Table:
     """Every data set of the run: source, note, sizes, masks, and what was left out."""
     rows = [_row(name, record) for name, record in records.data.items()]

@@ -8,7 +8,7 @@ from clearfilters.reporting.notes import TIMES, orientation, provenance_note
 from clearfilters.reporting.published import Published, published
 from clearfilters.reporting.published_networks import published_network
 from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
-from clearfilters.reporting.table import Cell, Column, Row, Table, cell
+from clearfilters.reporting.table import Cell, Column, Row, Table, cell, reads
 
 ANALYSIS = "detection"
 UNIT = "AUC, percent"
@@ -47,6 +47,7 @@ TOGETHER = (
 )
 
 
+@reads("detection")
 def lsg_table4(records: Records) -> Table:
     """LSG table 4: detectors of strong targeted PGD samples."""
     values = published("LSG", "table4")
@@ -77,6 +78,7 @@ def lsg_table4(records: Records) -> Table:
     return Table("lsg_table4", title, HEADS, columns, rows, notes)
 
 
+@reads("detection")
 def csg_detection(records: Records) -> Table:
     """CSG section 5.2: detectors of FGSM, PGD and CW samples, and of all attacks mixed."""
     experiments = records.experiments(*METHODS, analysis=ANALYSIS)

@@ -8,7 +8,7 @@ from clearfilters.reporting.notes import NO_CSG, TIMES, orientation, provenance_
 from clearfilters.reporting.published import Published, published
 from clearfilters.reporting.published_networks import published_network
 from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
-from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell
+from clearfilters.reporting.table import EMPTY, Cell, Column, Row, Table, cell, reads
 
 # The published values stand beside it: see the table's note.
 PUBLISHED_CIC = "cic_absolute"
@@ -20,6 +20,7 @@ CIC_ROWS = (
 )
 
 
+@reads("correlation")
 def lsg_table2(records: Records) -> Table:
     """LSG table 2: a column per network, the paper's four first, then every other method."""
     values = published("LSG", "table2")
@@ -85,6 +86,7 @@ MONOPOLIZED = Column("monopolized_per_class", "Own filters per class", "filters"
 SHARED = Column("shared", "Shared filters", "filters", 2)
 
 
+@reads("gate_statistics", "classification")
 def lsg_gate_statistics(records: Records) -> Table:
     """LSG section 4.3: filters that one class has to itself, and shared ones, at threshold h."""
     experiments = records.experiments(*METHODS, analysis="gate_statistics")

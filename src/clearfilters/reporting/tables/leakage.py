@@ -2,7 +2,7 @@
 
 from clearfilters.reporting.notes import TIMES, provenance_note
 from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
-from clearfilters.reporting.table import Column, Row, Table, cell
+from clearfilters.reporting.table import Column, Row, Table, cell, reads
 from clearfilters.reporting.tables.filters import gate_source
 
 LEAKAGE_COLUMNS = (
@@ -15,6 +15,7 @@ LEAKAGE_COLUMNS = (
 )
 
 
+@reads("leakage", "classification", "phi")
 def lsg_leakage(records: Records) -> Table:
     """The leakage probe: how far the gate path reads the label off the open channels."""
     experiments = records.experiments(*METHODS, analysis="leakage")

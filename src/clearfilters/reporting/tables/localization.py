@@ -8,7 +8,7 @@ from typing import Any
 from clearfilters.reporting.notes import TIMES, provenance_note
 from clearfilters.reporting.published import Published, published
 from clearfilters.reporting.records import METHODS, Experiment, Records
-from clearfilters.reporting.table import Cell, Column, Row, Table, cell
+from clearfilters.reporting.table import Cell, Column, Row, Table, cell, reads
 
 Values = dict[str, Any]
 TOTAL = "total"
@@ -88,6 +88,7 @@ GRADMAP = Block(
 CSG_BLOCKS = (GRADMAP, *_of_paper("csg", "one filter (ActivMap)"))
 
 
+@reads("localization")
 def lsg_table3(records: Records) -> Table:
     """LSG table 3: ActivMap of one filter and CAM of all, q = 20 %, AP15."""
     experiments = records.experiments(*METHODS, analysis="localization")
@@ -116,6 +117,7 @@ def lsg_table3(records: Records) -> Table:
     return Table("lsg_table3", title, HEADS, columns, rows, notes)
 
 
+@reads("localization")
 def csg_localization(records: Records) -> Table:
     """CSG section 5.1: GradMap, ActivMap and CAM, q = 30 %, AP20 and AP30."""
     experiments = records.experiments(*METHODS, analysis="localization")

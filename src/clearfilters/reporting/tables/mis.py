@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from clearfilters.reporting.notes import TIMES, provenance_note
 from clearfilters.reporting.records import METHODS, Experiment, Records
-from clearfilters.reporting.table import Cell, Column, Row, Table, cell
+from clearfilters.reporting.table import Cell, Column, Row, Table, cell, reads
 
+# The score, and what it is for shuffled labels.
+MIS = ("mis", "mis_floor")
 MIS_COLUMNS = (
     Column("mis", "MIS", "nats"),
     Column("mis_floor", "MIS floor", "nats"),
@@ -34,6 +36,7 @@ def floor_note(records: Records, experiments: Sequence[Experiment]) -> str:
     )
 
 
+@reads(*MIS)
 def csg_mis(records: Records) -> Table:
     """CSG section 4: mutual information score, a row per method."""
     experiments = records.experiments(*METHODS, analysis="mis")

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from clearfilters.reporting.notes import TIMES, provenance_note, seeds_text
 from clearfilters.reporting.records import METHODS, Experiment, Records, Sample
-from clearfilters.reporting.table import Cell, Column, Row, Table, cell
+from clearfilters.reporting.table import Cell, Column, Row, Table, cell, reads
 
 TRADEOFF_COLUMNS = (
     Column("lambda", "λ", "", None),
@@ -19,6 +19,7 @@ TRADEOFF_COLUMNS = (
 )
 
 
+@reads("classification", "phi", "leakage")
 def lsg_tradeoff(records: Records) -> Table:
     """Density, accuracy, leakage and phi over lambda and a, and the named methods below."""
     grid = records.experiments("tradeoff", analysis="classification")
