@@ -48,10 +48,10 @@ def lsg_table2(records: Records) -> Table:
         TIMES,
         "Published values: CIFAR-10; the paper's LSG networks here are those trained with the "
         "fixed gate. They stand beside the row of absolute values: the paper's formula has no "
-        "absolute values, but the signed correlations of filters nearly cancel (ours are near 0), "
-        "and the published values are of the size that ours have without their signs. That "
-        "suggests, and does not prove, that the paper took absolute values. AlexNet's are lower "
-        "here than in the paper either way.",
+        "absolute values, but signed correlations of filters nearly cancel (those of our CIFAR-10 "
+        "networks are near 0), and what is published for STD ResNet20 is of the size that ours "
+        "has without signs. That suggests, and does not prove, that the paper took absolute "
+        "values. Our AlexNet's are below the paper's either way.",
         *orientation(experiments),
         f"m, the filters per class: {_filters_per_class(records, experiments)}. A filter in the "
         "groups of two classes pairs with itself (correlation 1) in the paper's formula; the rows "
