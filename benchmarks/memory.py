@@ -39,10 +39,12 @@ def _ours(batches: int, store: Path) -> None:
     # All images stay resident; only the epoch is shorter.
     data = replace(data, labels=data.labels[: batches * workload.BATCH])
     Trainer(method, data, slice_.training, 0).epoch(0, "joint")
+    some = slice(batches * workload.BATCH)
     test = replace(
         test,
-        images=test.images[: batches * workload.BATCH],
-        labels=test.labels[: batches * workload.BATCH],
+        image_of_row=test.image_of_row[some],
+        mirrored=test.mirrored[some],
+        labels=test.labels[some],
     )
     evaluate(method, test)
 

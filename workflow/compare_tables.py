@@ -24,8 +24,11 @@ def committed(commit: str) -> dict[str, str]:
     """Every table of the recorded runs at a commit, path -> content."""
     listed = subprocess.run(
         ["git", "ls-tree", "-r", "--name-only", commit, "results"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
     paths = [path for path in listed if "/tables/" in path and path.endswith(".csv")]
     return {
         path: subprocess.run(
@@ -34,7 +37,7 @@ def committed(commit: str) -> dict[str, str]:
             capture_output=True,
             text=True,
             check=True,
-        ).stdout  # fmt: skip
+        ).stdout
         for path in paths
     }
 

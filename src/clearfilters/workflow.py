@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_measurement, write_json
-from clearfilters.data.store import ANNOTATION_FILES, SPLITS
+from clearfilters.data.store import ANNOTATION_FILES, ROW_FILES, SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.jobs import TRADEOFF, Job, data_params, jobs
 from clearfilters.params.loading import load_params
@@ -140,9 +140,11 @@ class Plan:
 
     def store_files(self, dataset: str) -> list[str]:
         """The files of the processed store of a data set."""
-        kinds = data_params(self.params, dataset).ANNOTATIONS
-        annotations = [f"{split}/{ANNOTATION_FILES[kind]}" for split in SPLITS for kind in kinds]
-        return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *annotations)]
+        data = data_params(self.params, dataset)
+        kinds = [ANNOTATION_FILES[kind] for kind in data.ANNOTATIONS]
+        files = (*ROW_FILES, *kinds) if data.INDEXED else kinds
+        some = [f"{split}/{file}" for split in SPLITS for file in files]
+        return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *some)]
 
     def store_of(self, experiment: str) -> list[str]:
         """The files of the store that an experiment is trained on."""

@@ -19,11 +19,14 @@ def random_images(count: int, height: int = SIZE, width: int = SIZE) -> Tensor:
     return torch.from_numpy(generator.integers(1, 256, (count, height, width, 3), dtype=np.uint8))
 
 
-def augment(images: Tensor, chosen: Tensor, *, flip: bool, seed: int) -> Tensor:
-    """The function under test, on padded images."""
+def augment(
+    images: Tensor, chosen: Tensor, *, flip: bool, seed: int, mirrored: Tensor | None = None
+) -> Tensor:
+    """The function under test, on padded images; none mirrored unless told otherwise."""
     return random_crop_flip(
         torch.from_numpy(pad_images(images.numpy(), PADDING, "black")),
         chosen,
+        mirrored=torch.zeros(len(chosen), dtype=torch.bool) if mirrored is None else mirrored,
         size=SIZE,
         flip=flip,
         generator=torch.Generator().manual_seed(seed),
@@ -74,6 +77,15 @@ def test_rows_columns_and_flips_are_independent() -> None:
     assert abs(correlation).max() < 5 / 3000**0.5
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_mirrored_images_are_cropped_as_if_they_had_been_stored_mirrored(flip: bool) -> None:
+    images = random_images(3)
+    chosen = torch.arange(6).repeat(50)
+    found = augment(images, chosen % 3, flip=flip, seed=3, mirrored=chosen >= 3)
+    stored = torch.cat([images, images.flip(2)])
+    assert (found == augment(stored, chosen, flip=flip, seed=3)).all()
+
+
 def test_padding_is_black_on_all_sides() -> None:
     images = random_images(2).numpy()
     padded = pad_images(images, PADDING, "black")
@@ -99,8 +111,16 @@ def test_no_padding_and_no_flip_changes_nothing(border: Border) -> None:
     images = random_images(4)
     chosen = torch.tensor([3, 0, 3])
     padded = torch.from_numpy(pad_images(images.numpy(), 0, border))
-    crops = random_crop_flip(padded, chosen, size=SIZE, flip=False, generator=torch.Generator())
-    assert (crops == images[chosen].permute(0, 3, 1, 2)).all()
+    crops = random_crop_flip(
+        padded,
+        chosen,
+        mirrored=torch.tensor([False, True, False]),
+        size=SIZE,
+        flip=False,
+        generator=torch.Generator(),
+    )
+    expected = torch.stack([images[3], images[0].flip(1), images[3]])
+    assert (crops == expected.permute(0, 3, 1, 2)).all()
 
 
 def test_the_result_is_channels_last() -> None:

@@ -29,6 +29,7 @@ from clearfilters.data.icnn_crops import (
     training_indices,
 )
 from clearfilters.data.raw_files import RawFiles
+from clearfilters.data.rows import RowImages
 from clearfilters.errors import ClearfiltersError
 
 Array = npt.NDArray[np.uint8]
@@ -204,7 +205,7 @@ def test_landmarks_move_with_the_crop(
     assert place["visible"] == inside and skipped[OUTSIDE_BOX] == (not inside)
     if inside:
         column, row = (min(int(place[axis]), size - 1) for axis in ("x", "y"))
-        red, green, _ = split.images[0, row, column]
+        red, green, _ = split.images[0][row, column]
         # Half a source pixel of the ramp, a target pixel, and rounding.
         scale = max(last_column - first_column, last_row - first_row) / size
         assert abs(red + 0.5 - x) <= 1.5 + scale and abs(green + 0.5 - y) <= 1.5 + scale
@@ -235,6 +236,9 @@ def test_landmarks_stand_once_per_object(tmp_path: Path) -> None:
         for label, name in enumerate(("a.png", "b.png"))
     ]
     split, _ = build_split(objects, tile(2, 9, 9), 40)
+    assert isinstance(split.images, RowImages) and len(split.images.distinct) == 2
+    assert split.images.image_of_row.tolist() == [0, 0, 1, 1, 0, 0, 1, 1, 0]
+    assert split.images.mirrored.tolist() == [False, True] * 4 + [False]
     assert split.labels.tolist() == [0, 0, 1, 1, 0, 0, 1, 1, 0]
     expected = pd.DataFrame(
         {

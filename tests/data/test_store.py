@@ -252,7 +252,7 @@ def test_what_a_store_without_annotations_holds(tmp_path: Path) -> None:
     assert files == arrays | {"meta.json"}
     assert list(json.loads((tmp_path / "meta.json").read_text())) == [
         "dataset", "source", "note", "classes", "counts", "image_size", "mean", "std",
-        "raw_sha256", "verified", "parameters_hash",
+        "raw_sha256", "verified", "parameters_hash", "indexed",
     ]  # fmt: skip
 
 

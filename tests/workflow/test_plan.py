@@ -224,12 +224,13 @@ def test_data_sets_stand_in_the_index_with_their_hash(default_params: dict[str, 
 def test_files_that_a_store_always_has(default_params: dict[str, Any]) -> None:
     plan = Plan(default_params)
 
-    def annotations(dataset: str) -> set[str]:
+    def more(dataset: str) -> set[str]:
         return {Path(file).name for file in plan.store_files(dataset)[5:]}
 
-    assert annotations("digits") == set()
-    assert annotations("animals") == {"masks.npy", "parts.npz", "landmarks.csv"}
-    assert annotations("animals-cub") == annotations("animals-ilsvrc") == {"landmarks.csv"}
+    assert more("digits") == set()
+    assert more("animals") == {"masks.npy", "parts.npz", "landmarks.csv"}
+    boxes = {"image_of_row.npy", "mirrored.npy", "landmarks.csv"}
+    assert more("animals-cub") == more("animals-ilsvrc") == boxes
     assert "data/processed/quick/animals-cub/test/landmarks.csv" in plan.store_files("animals-cub")
 
 

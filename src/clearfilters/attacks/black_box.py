@@ -13,7 +13,7 @@ from clearfilters.attacks.local_search import local_search
 from clearfilters.attacks.one_pixel import one_pixel
 from clearfilters.attacks.queries import Ints, Outcome, ask
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import Split, read_split
+from clearfilters.data.store import Split, image_files, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.folding import folded
 from clearfilters.params.attacks import LocalSearchParams, OnePixelParams
@@ -75,8 +75,8 @@ def measure_attack(
             "query_budget": budget,
         },
         {
-            "test/images.npy": store / "test" / "images.npy",
-            "test/labels.npy": store / "test" / "labels.npy",
+            f"test/{file}": store / "test" / file
+            for file in (*image_files(network.store_meta), "labels.npy")
         },
     )
 

@@ -36,6 +36,7 @@ def random_crop_flip(
     padded: Tensor,
     chosen: Tensor,
     *,
+    mirrored: Tensor,
     size: int,
     flip: bool,
     generator: torch.Generator,
@@ -47,6 +48,7 @@ def random_crop_flip(
     Args:
         padded: uint8 images (N, H + 2p, W + 2p, 3), those of `pad_images` on the device.
         chosen: indices of the batch's images, (B,).
+        mirrored: whether the batch has an image mirrored before it is cropped, bool (B,).
         size: H = W of the crops.
         flip: whether to mirror each image with probability 1/2.
         generator: source of the crop offsets and flips, on the device of `padded`.
@@ -63,6 +65,7 @@ def random_crop_flip(
     line = torch.arange(size, device=device)
     rows = draw(height - size + 1) + line
     columns = draw(width - size + 1) + line
+    columns = torch.where(mirrored[:, None], width - 1 - columns, columns)
     if flip:
         columns = torch.where(draw(2).bool(), columns.flip(1), columns)
     pixels = (chosen[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]

@@ -20,6 +20,7 @@ import pandas as pd
 from PIL import Image
 
 from clearfilters.data.raw_files import RawFiles
+from clearfilters.data.rows import RowImages
 from clearfilters.data.store import LANDMARK_COLUMNS, SPLITS, Split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import CategoriesParams, MultiCategoryParams, SingleCategoryParams
@@ -54,7 +55,7 @@ class Landmark(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One stored image: the index of its object, and whether it is mirrored."""
+    """A row of a split: the index of its object, and whether it is mirrored."""
 
     object_index: int
     flipped: bool
@@ -303,22 +304,23 @@ def build_split(
     """Read and cut the objects that the rows name, each once.
 
     Returns:
-        The split, one image per row, and counts of what was left out. An object's landmarks stand
-        at its first image that is not mirrored, and at no copy, so that what is measured on
+        The split, with one image per object, and counts of what was left out. An object's landmarks
+        stand at its first row that is not mirrored, and at no copy, so that what is measured on
         landmarks sees each object once; one outside the box is not visible.
 
     Raises:
         ClearfiltersError: if an image is absent, damaged or of another size than its annotation
             says, a box has no area or a visible landmark lies outside the image.
     """
-    images = np.empty((len(rows), size, size, 3), np.uint8)
     labels = np.array([objects[row.object_index].label for row in rows], np.int64)
     landmarks: list[tuple[int, str, float, float, bool]] = []
     skipped: Counter[str] = Counter()
     uses: dict[int, list[int]] = {}
     for position, row in enumerate(rows):
         uses.setdefault(row.object_index, []).append(position)
-    for index, positions in uses.items():
+    images = np.empty((len(uses), size, size, 3), np.uint8)
+    image_of_row = np.empty(len(rows), np.int64)
+    for number, (index, positions) in enumerate(uses.items()):
         found = objects[index]
         image = found.files.read_image(found.name)
         height, width = image.shape[:2]
@@ -334,9 +336,8 @@ def build_split(
             left, top, right, bottom = pixels_of(box, width, height)
         except ClearfiltersError as error:
             raise ClearfiltersError(f"{found.path}: {error}") from None
-        crop = stretch(image[top:bottom, left:right], size)
-        for position in positions:
-            images[position] = crop[:, ::-1] if rows[position].flipped else crop
+        images[number] = stretch(image[top:bottom, left:right], size)
+        image_of_row[positions] = number
         first = next((position for position in positions if not rows[position].flipped), None)
         if first is None:
             continue
@@ -347,7 +348,8 @@ def build_split(
             landmarks.append((first, name, x, y, visible and inside))
     table = pd.DataFrame(landmarks, columns=LANDMARK_COLUMNS)
     table = table.astype({"image": np.int64, "x": float, "y": float, "visible": bool})
-    return Split(images, labels, landmarks=table), skipped
+    mirrored = np.array([row.flipped for row in rows], np.bool_)
+    return Split(RowImages(images, image_of_row, mirrored), labels, landmarks=table), skipped
 
 
 def _check_landmarks(found: BoxedObject, width: int, height: int) -> None:

@@ -5,6 +5,12 @@
 - `<root>/<split>/images.npy`: uint8 (N, H, W, 3), memory-mapped when read
 - `<root>/<split>/labels.npy`: int64 (N,)
 
+Where rows repeat images, plain or mirrored (`StoreMeta.indexed`), images.npy holds each of them
+once, uint8 (n, H, W, 3), and
+
+- `<root>/<split>/image_of_row.npy`: int64 (N,) in [0, n)
+- `<root>/<split>/mirrored.npy`: bool (N,)
+
 and where the source has them (`StoreMeta.annotations` says which)
 
 - `<root>/<split>/masks.npy`: bool (N, H, W), memory-mapped when read
@@ -23,11 +29,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from clearfilters.artifacts import atomic_path, parameters_hash, read_json, write_json
+from clearfilters.data.rows import RowImages, SplitImages, check_rows, held_once
 from clearfilters.errors import ClearfiltersError
 
 SPLITS = ("train", "test")
 # A kind of annotation and its file, in the order of the fields of `Split`.
 ANNOTATION_FILES = {"masks": "masks.npy", "parts": "parts.npz", "landmarks": "landmarks.csv"}
+# The fields of `RowImages` beside the images, where a store is indexed.
+ROW_FILES = ("image_of_row.npy", "mirrored.npy")
 # The columns of landmarks.csv and the types they are read as, also from a table without rows.
 LANDMARK_TYPES = {
     "image": "int64", "landmark": "str", "x": "float64", "y": "float64", "visible": "bool"
@@ -45,7 +54,7 @@ class Split:
     """Images, labels, and what the source annotates on them.
 
     Attributes:
-        images: uint8 (N, H, W, 3).
+        images: uint8 (N, H, W, 3); `RowImages`, which is read alike, where rows repeat images.
         labels: int64 (N,) in [0, C).
         masks: the object, bool (N, H, W); None where the source has none. A thin object may lose
             its last pixel when it is made smaller, so a mask may be empty.
@@ -56,7 +65,7 @@ class Split:
             nothing).
     """
 
-    images: npt.NDArray[np.uint8]
+    images: SplitImages
     labels: npt.NDArray[np.int64]
     masks: npt.NDArray[np.bool_] | None = None
     parts: Mapping[str, npt.NDArray[np.bool_]] | None = None
@@ -88,7 +97,8 @@ class StoreMeta:
     [0, 1]. `annotations` are the kinds that both splits have, `skipped` counts what the source
     holds and the store does not, by reason, and `masks_note` says how the masks were obtained.
     These three are left out of meta.json where they are empty. `parameters_hash` is that of the
-    parameters it was prepared with.
+    parameters it was prepared with. `indexed`: each image is stored once, and ROW_FILES say which
+    rows show it.
     """
 
     dataset: str
@@ -102,6 +112,7 @@ class StoreMeta:
     raw_sha256: dict[str, str]
     verified: bool
     parameters_hash: str
+    indexed: bool
     annotations: list[str] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     masks_note: str = ""
@@ -111,14 +122,17 @@ def check_split(name: str, split: Split, num_classes: int) -> None:
     """Refuse arrays that do not fit together.
 
     Raises:
-        ClearfiltersError: for a wrong shape or type, an empty split, labels out of range or
-            landmarks outside their image.
+        ClearfiltersError: for a wrong shape or type, an empty split, labels out of range, rows
+            without an image or landmarks outside their image.
     """
     images, labels = split.images, split.labels
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+    stored = images.distinct if isinstance(images, RowImages) else images
+    if stored.dtype != np.uint8 or stored.ndim != 4 or stored.shape[3] != 3:
         raise ClearfiltersError(
-            f"{name}: images are {images.dtype} {images.shape}; expected uint8 (N, H, W, 3)"
+            f"{name}: images are {stored.dtype} {stored.shape}; expected uint8 (N, H, W, 3)"
         )
+    if isinstance(images, RowImages):
+        check_rows(name, images)
     if len(images) == 0 or labels.shape != (len(images),):
         raise ClearfiltersError(
             f"{name}: {len(images)} images but labels of shape {labels.shape}; expected as many "
@@ -131,28 +145,28 @@ def check_split(name: str, split: Split, num_classes: int) -> None:
             f"{num_classes - 1}; check the raw files"
         )
     if split.masks is not None:
-        _check_masks(f"{name}: masks", split.masks, images)
+        _check_masks(f"{name}: masks", split.masks, images.shape[:3])
     for part, masks in (split.parts or {}).items():
-        _check_masks(f"{name}: part `{part}`", masks, images)
+        _check_masks(f"{name}: part `{part}`", masks, images.shape[:3])
     if split.landmarks is not None:
-        _check_landmarks(f"{name}: landmarks", split.landmarks, images)
+        _check_landmarks(f"{name}: landmarks", split.landmarks, images.shape[:3])
 
 
-def _check_masks(name: str, masks: npt.NDArray[Any], images: npt.NDArray[np.uint8]) -> None:
-    if masks.dtype != np.bool_ or masks.shape != images.shape[:3]:
+def _check_masks(name: str, masks: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
+    if masks.dtype != np.bool_ or masks.shape != shape:
         raise ClearfiltersError(
-            f"{name} are {masks.dtype} {masks.shape}; expected bool {images.shape[:3]}, as the "
-            "images; prepare the data again"
+            f"{name} are {masks.dtype} {masks.shape}; expected bool {shape}, as the images; "
+            "prepare the data again"
         )
 
 
-def _check_landmarks(name: str, table: pd.DataFrame, images: npt.NDArray[np.uint8]) -> None:
+def _check_landmarks(name: str, table: pd.DataFrame, shape: tuple[int, ...]) -> None:
     if list(table.columns) != LANDMARK_COLUMNS or table["visible"].dtype != np.bool_:
         raise ClearfiltersError(
             f"{name} have the columns {dict(table.dtypes)}; expected {LANDMARK_COLUMNS}, the last "
             "of them bool; prepare the data again"
         )
-    count, height, width = images.shape[:3]
+    count, height, width = shape
     if not table["image"].isin(range(count)).all():
         raise ClearfiltersError(
             f"{name} name images {table['image'].min()} to {table['image'].max()}; expected rows "
@@ -169,8 +183,8 @@ def _check_landmarks(name: str, table: pd.DataFrame, images: npt.NDArray[np.uint
         )
 
 
-def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel, of values in [0, 1].
+def channel_statistics(images: SplitImages) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel over all rows, of values in [0, 1].
 
     A channel of one value everywhere has a deviation of 1: divided by it, it stays 0 in training,
     where 0 would make every image NaN.
@@ -181,9 +195,10 @@ def channel_statistics(images: npt.NDArray[np.uint8]) -> tuple[list[float], list
             pixel.
     """
     if not isinstance(images, np.memmap) and images.nbytes <= COUNTED_ABOVE:
+        pixels = images[:]
         return (
-            [float(images[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
-            [_divisor(float(images[..., c].std(dtype=np.float64)) / 255) for c in range(3)],
+            [float(pixels[..., c].mean(dtype=np.float64)) / 255 for c in range(3)],
+            [_divisor(float(pixels[..., c].std(dtype=np.float64)) / 255) for c in range(3)],
         )
     counts = np.zeros((3, 256), np.int64)
     for start in range(0, len(images), COUNTED_AT_ONCE):
@@ -229,9 +244,10 @@ def write_store(
             f"{dataset}: the training split has {annotations}, the test split "
             f"{splits['test'].annotations()}; expected the same; check the raw files"
         )
+    indexed = any(isinstance(splits[name].images, RowImages) for name in SPLITS)
     (root / "meta.json").unlink(missing_ok=True)
     for name in SPLITS:
-        _write_split(root / name, splits[name])
+        _write_split(root / name, splits[name], indexed)
     mean, std = channel_statistics(splits["train"].images)
     meta = asdict(
         StoreMeta(
@@ -246,6 +262,7 @@ def write_store(
             raw_sha256=raw_sha256,
             verified=verified,
             parameters_hash=parameters_hash(parameters),
+            indexed=indexed,
             annotations=annotations,
             skipped=skipped or {},
             masks_note=masks_note,
@@ -257,11 +274,16 @@ def write_store(
     write_json(root / "meta.json", meta)
 
 
-def _write_split(folder: Path, split: Split) -> None:
-    for part, array in (("images", split.images), ("labels", split.labels), ("masks", split.masks)):
-        path = folder / f"{part}.npy"
-        if array is not None and not _lies_at(array, path):
-            with atomic_path(path) as temporary:
+def _write_split(folder: Path, split: Split, indexed: bool) -> None:
+    held = held_once(split.images)
+    arrays: dict[str, npt.NDArray[Any]] = {"images.npy": held.distinct, "labels.npy": split.labels}
+    if indexed:
+        arrays |= dict(zip(ROW_FILES, (held.image_of_row, held.mirrored), strict=True))
+    if split.masks is not None:
+        arrays[ANNOTATION_FILES["masks"]] = split.masks
+    for file, array in arrays.items():
+        if not _lies_at(array, folder / file):
+            with atomic_path(folder / file) as temporary:
                 np.save(temporary, array)
     if split.parts is not None:
         with atomic_path(folder / ANNOTATION_FILES["parts"]) as temporary:
@@ -270,9 +292,9 @@ def _write_split(folder: Path, split: Split) -> None:
         with atomic_path(folder / ANNOTATION_FILES["landmarks"]) as temporary:
             split.landmarks.to_csv(temporary, index=False)
     # Of a store that lay here before.
-    for kind, file in ANNOTATION_FILES.items():
-        if kind not in split.annotations():
-            (folder / file).unlink(missing_ok=True)
+    unused = [file for kind, file in ANNOTATION_FILES.items() if kind not in split.annotations()]
+    for file in (*unused, *(() if indexed else ROW_FILES)):
+        (folder / file).unlink(missing_ok=True)
 
 
 def _lies_at(array: npt.NDArray[Any], path: Path) -> bool:
@@ -316,6 +338,11 @@ def check_store(root: Path, parameters: Mapping[str, Any]) -> StoreMeta:
     return meta
 
 
+def image_files(meta: StoreMeta) -> list[str]:
+    """The files of a split that its images are read from."""
+    return ["images.npy", *(ROW_FILES if meta.indexed else ())]
+
+
 def read_split(root: Path, name: str, *, annotations: bool = False) -> Split:
     """One split, images and masks memory-mapped.
 
@@ -331,8 +358,9 @@ def read_split(root: Path, name: str, *, annotations: bool = False) -> Split:
     meta = read_meta(root)
     kinds = meta.annotations if annotations else []
     folder = root / name
+    arrays = [_read(folder / file, root) for file in image_files(meta)]
     split = Split(
-        images=_read(folder / "images.npy", root),
+        images=RowImages(*arrays) if meta.indexed else arrays[0],
         labels=_read(folder / "labels.npy", root),
         **{kind: _read(folder / ANNOTATION_FILES[kind], root) for kind in kinds},
     )

@@ -24,10 +24,12 @@ class DatasetBase(Strict):
     """What the parameters of every data set have.
 
     `note` stands in the tables. ANNOTATIONS are the kinds that every store of it has
-    (data.store.ANNOTATION_FILES).
+    (data.store.ANNOTATION_FILES). INDEXED: the store holds each image once, beside which rows show
+    it (data.store.ROW_FILES).
     """
 
     ANNOTATIONS: ClassVar[tuple[str, ...]] = ()
+    INDEXED: ClassVar[bool] = False
 
     format: str
     note: str
@@ -166,6 +168,7 @@ class BoxCropParams(DatasetBase):
     """
 
     ANNOTATIONS = ("landmarks",)
+    INDEXED = True
 
     image_size: Count
     min_area: NonNegative

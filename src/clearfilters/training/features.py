@@ -10,6 +10,7 @@ from torch import Tensor
 
 from clearfilters.artifacts import atomic_path, parameters_hash, write_json
 from clearfilters.data.augmentation import as_network_input
+from clearfilters.data.rows import SplitImages
 from clearfilters.data.store import SPLITS, read_split
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import FeaturesParams
@@ -18,7 +19,7 @@ from clearfilters.training.trained_network import open_network
 
 @torch.no_grad()
 def pooled_and_logits(
-    model: Classifier, images: npt.NDArray[np.uint8], batch_size: int, device: torch.device
+    model: Classifier, images: SplitImages, batch_size: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Pooled features (N, K) and STD-path logits (N, C) of uint8 images (N, H, W, 3), float32."""
     pooled = []

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from clearfilters.data.augmentation import as_network_input, pad_images, random_crop_flip
+from clearfilters.data.rows import held_once
 from clearfilters.data.store import Split
 from clearfilters.params.training import TrainingParams
 
@@ -32,9 +33,20 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class Images:
-    """A split on the device: padded uint8 images (N, H + 2p, W + 2p, 3) and labels (N,)."""
+    """A split of N rows on the device.
+
+    Attributes:
+        images: the distinct images, padded, uint8 (n, H + 2p, W + 2p, 3).
+        image_of_row: which of them each row shows, (N,).
+        mirrored: whether the row shows it mirrored, bool (N,).
+        labels: y, (N,).
+        size: H = W.
+        flip: whether a batch has images mirrored at random.
+    """
 
     images: Tensor
+    image_of_row: Tensor
+    mirrored: Tensor
     labels: Tensor
     size: int
     flip: bool
@@ -47,15 +59,23 @@ class Images:
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen images in [0, 1], (B, 3, H, W), randomly cropped and flipped; one gather."""
         images = random_crop_flip(
-            self.images, chosen, size=self.size, flip=self.flip, generator=generator
+            self.images,
+            self.image_of_row[chosen],
+            mirrored=self.mirrored[chosen],
+            size=self.size,
+            flip=self.flip,
+            generator=generator,
         )
         return images.float().div_(255)
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
         """All images in [0, 1], (B, 3, H + 2p, W + 2p), as they are, with their labels."""
-        for images, labels in zip(
-            self.images.split(EVALUATION_BATCH), self.labels.split(EVALUATION_BATCH), strict=True
+        index = (self.image_of_row, self.mirrored, self.labels)
+        for numbers, mirrored, labels in zip(
+            *(of_rows.split(EVALUATION_BATCH) for of_rows in index), strict=True
         ):
+            images = self.images.index_select(0, numbers)
+            images[mirrored] = images[mirrored].flip(2)
             yield as_network_input(images), labels
 
 
@@ -63,12 +83,16 @@ def to_device(
     split: Split, device: torch.device, augmentation: TrainingParams | None = None
 ) -> Images:
     """Copy a split to the device, padded for random crops; as it is without `augmentation`."""
+    held = held_once(split.images)
     if augmentation is None:
-        images = np.array(split.images)
+        images = np.array(held.distinct)
     else:
-        images = pad_images(split.images, augmentation.crop_padding, augmentation.crop_border)
+        # Every border is symmetric, so that to mirror a padded image is to pad a mirrored one.
+        images = pad_images(held.distinct, augmentation.crop_padding, augmentation.crop_border)
     return Images(
         torch.from_numpy(images).to(device),
+        torch.from_numpy(np.array(held.image_of_row)).to(device),
+        torch.from_numpy(np.array(held.mirrored)).to(device),
         torch.from_numpy(np.array(split.labels)).to(device),
         size=split.images.shape[1],
         flip=augmentation is not None and augmentation.flip,

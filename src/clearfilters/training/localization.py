@@ -22,7 +22,8 @@ from clearfilters.analysis.localization import (
     top_values_iou,
 )
 from clearfilters.data.augmentation import as_network_input
-from clearfilters.data.store import Split, read_split
+from clearfilters.data.rows import SplitImages
+from clearfilters.data.store import Split, image_files, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import GradMapParams, LocalizationParams
@@ -31,7 +32,7 @@ from clearfilters.training.trained_network import Measured, TrainedNetwork
 
 @torch.no_grad()
 def feature_maps(
-    model: Classifier, images: npt.NDArray[np.uint8], batch_size: int, device: torch.device
+    model: Classifier, images: SplitImages, batch_size: int, device: torch.device
 ) -> Maps:
     """Maps A (N, K, h, w), float32, of uint8 images (N, H, W, 3)."""
     found = []
@@ -84,8 +85,8 @@ def measure_localization(
             "examples": _examples(split, masks, maps, weight, classes, params),
         },
         {
-            "store/test/images.npy": store / "test" / "images.npy",
-            "store/test/masks.npy": store / "test" / "masks.npy",
+            f"store/test/{file}": store / "test" / file
+            for file in (*image_files(network.store_meta), "masks.npy")
         },
     )
 
