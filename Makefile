@@ -1,4 +1,4 @@
-# make all · test · lint · bench · bench-gpu · tables · commit · repro · clean. Each sets the environment up first.
+# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · commit · repro · clean. Each sets the environment up first.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -27,7 +27,7 @@ NEEDS_NO_LINK := for folder in data data/processed results; do [ ! -L $$folder ]
   echo "DVC keeps nothing behind a link, and $$folder is one: make it a folder, and link data/raw alone, or set" >&2; \
   echo "raw.root in params.yaml (docs/data.md). Without DVC, make all works with the link." >&2; exit 1; }; done
 
-.PHONY: all env test lint bench bench-gpu tables commit repro clean
+.PHONY: all env test lint bench bench-gpu bench-kills cost tables commit repro clean
 
 all: env
 	$(SNAKEMAKE) all $(OVERLAY)
@@ -69,6 +69,14 @@ bench: env
 # The same on a GPU, where there is one: benchmarks/results/gpu-<card>.json.
 bench-gpu: env
 	$(BIN)/python -m benchmarks.gpu
+
+# A quick run that is killed 20 times, against one left alone: half an hour on two cores.
+bench-kills: env
+	$(BIN)/python -m benchmarks.kills
+
+# Where the time of the quick run went.
+cost: env
+	$(BIN)/python workflow/cost.py
 
 # Tables, figures, claims and report from the recorded measurements alone: in a clone without data
 # and checkpoints, make tables PRESET=workflow/presets/cifar10-pilot.yaml. A measurement that is missing or

@@ -1,5 +1,6 @@
 # Entry point. `snakemake --cores 8 all` makes the run of params.yaml; a preset from
 # workflow/presets/ laid over it with --configfile makes another run.
+import json
 import os
 import sys
 from pathlib import Path
@@ -59,6 +60,11 @@ wildcard_constraints:
     dataset="|".join(plan.datasets),
     experiment="|".join(plan.experiments),
     seed=r"\d+",
+
+
+onstart:
+    # DVC wants each of its folders, and a run without attacks has no samples.
+    Path(plan.results, "adversarial").mkdir(parents=True, exist_ok=True)
 
 
 rule all:

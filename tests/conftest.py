@@ -18,7 +18,9 @@ from clearfilters.training.checkpoint import build_method, build_network
 ROOT = Path(__file__).parents[1]
 
 # How the digits of the tests are prepared.
-DIGITS = {"format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0}
+DIGITS = {
+    "format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0, "enlargement": 4,
+}  # fmt: skip
 LSG = {"name": "lsg", "lambda": 0.5, "a": 0.05, "s_density": 0.1}
 ALTERNATING = {"scheme": "alternating", "period": 3, "gate_phases": [1], "warmup_epochs": 0}
 PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
@@ -41,7 +43,7 @@ def default_params() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def digits_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A processed store of 256 training and 64 test digits."""
-    splits = digits.read_digits(test_fraction=0.2, split_seed=0)
+    splits = digits.read_digits(test_fraction=0.2, split_seed=0, enlargement=4)
     train, test = splits["train"], splits["test"]
     root = tmp_path_factory.mktemp("digits")
     write_store(
@@ -105,7 +107,7 @@ def fresh_method(digits_store: Path) -> Callable[[TrainingSlice], Method]:
 
     def build(parameters: TrainingSlice) -> Method:
         meta = read_meta(digits_store)
-        network = build_network(parameters, meta.classes, meta.mean, meta.std)
+        network = build_network(parameters, meta.classes, meta.mean, meta.std, meta.image_size)
         return build_method(parameters, network)
 
     return build

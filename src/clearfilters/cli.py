@@ -56,6 +56,12 @@ def _train(args: Arguments) -> None:
     parameters = parse(TrainingSlice, args.parameters)
     device = _device(args.device)
     train(parameters, args.data, args.out, args.resume, device, raw=args.raw, frozen=args.frozen)
+    if args.features is not None:
+        from clearfilters.measuring import current_features
+
+        # Now that torch is imported: a measurement would import it for this alone.
+        wanted = {**args.parameters, "features": args.features_parameters}
+        current_features(wanted, args.features, args.data, args.out, lambda: device)
 
 
 def _measure(args: Arguments) -> None:
@@ -87,18 +93,17 @@ def _measure_network(args: Arguments) -> None:
     )
 
 
-def _adversarial(args: Arguments) -> None:
-    from clearfilters.attacks.adversarial import record_adversarial
-
-    record_adversarial(
-        args.checkpoint, args.data, args.attack, args.parameters, args.out, _device(args.device)
-    )
-
-
 def _detection(args: Arguments) -> None:
-    from clearfilters.attacks.detection import record_detection
+    from clearfilters.attacks.attacked_model import measure_detection
 
-    record_detection(args.samples, args.parameters, **_of_the_measurement(args))
+    measure_detection(
+        args.parameters,
+        checkpoint=args.checkpoint,
+        store=args.data,
+        samples=args.samples,
+        device=lambda: _device(args.device),
+        **_of_the_measurement(args),
+    )
 
 
 def _index(args: Arguments) -> Any:
@@ -202,6 +207,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(train, "--frozen", type=Path, required=False, help="keeps what frozen blocks compute")
     add(train, "--resume", type=Path, help="file for the state after each finished epoch")
     add(train, "--out", type=Path, help="checkpoint folder")
+    add(train, "--features", type=Path, required=False, help="record features here, too")
+    add(train, "--features-parameters", type=_json, required=False, help="what else shapes them")
     add(train, "--device", **device)
 
     measure = measurement("measure", _measure, "checkpoint -> features and what is made of them")
@@ -215,16 +222,11 @@ def build_parser() -> argparse.ArgumentParser:
     add_network(network)
     add(network, "--out", type=Path, help="the measurement's JSON")
 
-    adversarial = command("adversarial", _adversarial, "checkpoint -> adversarial samples")
-    add(adversarial, "attack", help="its name in params.yaml")
-    add(adversarial, "--parameters", **slice_)
-    add_network(adversarial)
-    add(adversarial, "--out", type=Path, help="the .npz; a .json of the same name goes beside it")
-
     detection = measurement(
-        "detection", _detection, "adversarial samples -> how well they are detected"
+        "detection", _detection, "checkpoint -> adversarial samples and how well they are detected"
     )
-    add(detection, "--samples", type=Path, help="folder of the model's adversarial samples")
+    add_network(detection)
+    add(detection, "--samples", type=Path, help="folder that keeps the samples")
     add(detection, "--out", type=Path, help="the measurement's JSON")
 
     def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:

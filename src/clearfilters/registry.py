@@ -210,7 +210,7 @@ MEASUREMENTS = {
     ),
     "detection": MeasurementEntry(
         "clearfilters.params.attacks:DetectionParams",
-        "clearfilters.attacks.detection:record_detection",
+        "clearfilters.attacks.attacked_model:measure_detection",
         kind="samples",
         groups=("attacked",),
         needs=(),
@@ -234,6 +234,29 @@ MEASUREMENTS = {
     ),
 }
 
+
+@dataclass(frozen=True)
+class AttackEntry:
+    """A white-box attack: the schema of its parameters, and build(model, parameters).
+
+    What it builds is called with images in [0, 1] and labels, as torchattacks' attacks are.
+    """
+
+    params: str
+    build: str
+
+
+ATTACKS = {
+    "fgsm": AttackEntry(
+        "clearfilters.params.attacks:FgsmParams", "clearfilters.attacks.white_box:fgsm"
+    ),
+    "pgd": AttackEntry(
+        "clearfilters.params.attacks:PgdParams", "clearfilters.attacks.white_box:pgd"
+    ),
+    "cw": AttackEntry("clearfilters.params.attacks:CwParams", "clearfilters.attacks.white_box:cw"),
+}
+
+# Each declared by @reads (reporting/table.py) or @shows (reporting/drawing.py), with what it reads.
 TABLES = {
     "data": "clearfilters.reporting.tables.data:data",
     "lsg_table1": "clearfilters.reporting.tables.classification:lsg_table1",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import clearfilters
-from clearfilters.registry import METHODS, NETWORKS, PRETRAINED
+from clearfilters.registry import ATTACKS, METHODS, NETWORKS, PRETRAINED
 
 PACKAGE = "clearfilters"
 # What a module may read besides other modules.
@@ -23,7 +23,7 @@ STEP_MODULES = {
     "measure_features": "clearfilters.measuring",
     "measure_network": "clearfilters.training.network_measurement",
     "adversarial": "clearfilters.attacks.adversarial",
-    "measure_samples": "clearfilters.attacks.detection",
+    "detection": "clearfilters.attacks.attacked_model",
     "table": "clearfilters.reporting.tables",
     "figure": "clearfilters.reporting.figures",
     "contact_sheet": "clearfilters.reporting.contact_sheet",
@@ -80,6 +80,16 @@ def model_files(step: str, slice_: Mapping[str, Any]) -> list[str]:
     if (slice_.get("finetune") or {}).get("weights") is not None:
         chosen.append(PRETRAINED)
     return step_files(step, *chosen)
+
+
+def sample_files(slice_: Mapping[str, Any]) -> list[str]:
+    """The module files that the adversarial samples of an attack depend on.
+
+    Args:
+        slice_: of the samples: that of the training, and `attack`.
+    """
+    build = ATTACKS[slice_["attack"]["method"]].build
+    return sorted({*model_files("adversarial", slice_), *step_files("adversarial", build)})
 
 
 def _is_untracked(module: str) -> bool:

@@ -17,13 +17,11 @@ from clearfilters.params.jobs import TRADEOFF, Job, data_params, jobs
 from clearfilters.params.loading import load_params
 from clearfilters.params.measurements import of_kind
 from clearfilters.params.slices import (
-    adversarial_slice,
     analyses_of,
     attacks_of,
     contact_sheet_slice,
     features_slice,
     group_of,
-    is_attacked,
     measurement_slice,
     own_slice,
     training_slice,
@@ -32,7 +30,7 @@ from clearfilters.registry import DATASETS, FIGURES, MEASUREMENTS, TABLES
 from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
 from clearfilters.reporting.records import DATA
 from clearfilters.reporting.tables import table_spec
-from clearfilters.step_code import model_files, step_files
+from clearfilters.step_code import model_files, sample_files, step_files
 
 STORE_FILES = (
     "meta.json",
@@ -42,8 +40,6 @@ STORE_FILES = (
     "test/labels.npy",
 )
 TABLE_KINDS = ("csv", "md")
-# Samples, and what made them.
-ADVERSARIAL_KINDS = ("npz", "json")
 # Enough of a hash to tell parameters apart.
 HASH_DIGITS = 16
 # The rule that measures the features of each group of jobs; where some of a group have other
@@ -184,32 +180,6 @@ class Plan:
             return []
         return [f"{self.results}/figures/{CONTACT_SHEET}.png"]
 
-    @property
-    def localized(self) -> list[str]:
-        """The experiments whose filters are asked where they look."""
-        return self.params.run.localized
-
-    @property
-    def attacks(self) -> list[str]:
-        """Names of the white-box attacks."""
-        return list(self.params.attacks.white_box)
-
-    @property
-    def attacked(self) -> list[str]:
-        """The experiments whose models are attacked."""
-        return self.params.attacks.experiments
-
-    def adversarial_files(self, experiment: str, seed: str | None = None) -> list[str]:
-        """The adversarial samples of an experiment's models, or of the one with this seed."""
-        return [
-            f"{self.results}/adversarial/{experiment}/seed{job.seed}/{attack}.{kind}"
-            for job in self._jobs.values()
-            if job.experiment == experiment and is_attacked(self.params, job)
-            if seed in (None, str(job.seed))
-            for attack in attacks_of(self.params, experiment)
-            for kind in ADVERSARIAL_KINDS
-        ]
-
     @cached_property
     def is_recorded(self) -> bool:
         """Whether this is a clone that has the run's measurements, and nothing to measure.
@@ -277,6 +247,17 @@ class Plan:
         own = step_files("measure_network", MEASUREMENTS[analysis].measure)
         return sorted({*own, *self.model_modules("measure_network", experiment)})
 
+    def detection_modules(self, experiment: str) -> list[str]:
+        """The module files of the attacks on an experiment's models, and of their detection."""
+        training = training_slice(self.params, self._first(experiment))
+        attacks = [
+            self.params.attacks.white_box[name] for name in attacks_of(self.params, experiment)
+        ]
+        found = set(step_files("detection"))
+        for attack in attacks:
+            found.update(sample_files({**training, "attack": attack.model_dump()}))
+        return sorted(found)
+
     def _first(self, experiment: str) -> Job:
         return next(job for job in self._jobs.values() if job.experiment == experiment)
 
@@ -293,10 +274,6 @@ class Plan:
         job = self._job(experiment, seed)
         own = {name: own_slice(self.params, job, name) for name in self._feature_analyses(job)}
         return _json({"features": features_slice(self.params, job), "own": own})
-
-    def adversarial_slice(self, experiment: str, seed: str, attack: str) -> str:
-        """What shapes the adversarial samples of an attack, as JSON."""
-        return _json(adversarial_slice(self.params, self._job(experiment, seed), attack))
 
     def measurement_slice(self, analysis: str, experiment: str, seed: str) -> str:
         """What shapes a measurement, as JSON."""

@@ -290,7 +290,9 @@ def trained(make_slice, tmp_path):
     store = write(tmp_path / "store")
     torch.manual_seed(0)
     meta = read_meta(store)
-    method = build_method(slice_, build_network(slice_, meta.classes, meta.mean, meta.std))
+    method = build_method(
+        slice_, build_network(slice_, meta.classes, meta.mean, meta.std, meta.image_size)
+    )
     checkpoint = tmp_path / "checkpoint"
     save_checkpoint(checkpoint, method, [], slice_, meta, CPU)
     return (

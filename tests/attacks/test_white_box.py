@@ -379,5 +379,7 @@ def test_an_unknown_method_is_named(make_slice: Callable[..., TrainingSlice]) ->
         "sampling": {"seed": 0, "test_per_class": 1, "batch_size": 4},
         "attack": {"method": "deepfool", "targeted": True, "train_per_class": 1},
     }
-    with pytest.raises(ClearfiltersError, match=r"attack: .*'deepfool'.*'fgsm', 'pgd', 'cw'"):
+    with pytest.raises(
+        ClearfiltersError, match=r"attack: .*one of fgsm, pgd, cw, found 'deepfool'"
+    ):
         parse(AdversarialSlice, slice_)

@@ -7,7 +7,7 @@ from clearfilters.data.digits import CLASSES, read_digits
 
 
 def test_each_digit_is_enlarged_and_stands_in_one_split() -> None:
-    splits = read_digits(test_fraction=0.2, split_seed=0)
+    splits = read_digits(test_fraction=0.2, split_seed=0, enlargement=4)
     images = np.concatenate([splits["train"].images, splits["test"].images])
     labels = np.concatenate([splits["train"].labels, splits["test"].labels])
     assert images.shape == (1797, 32, 32, 3) and images.dtype == np.uint8
@@ -25,9 +25,9 @@ def test_each_digit_is_enlarged_and_stands_in_one_split() -> None:
 
 
 def test_the_split_is_stratified_and_follows_its_seed() -> None:
-    first = read_digits(test_fraction=0.25, split_seed=3)
-    again = read_digits(test_fraction=0.25, split_seed=3)
-    other = read_digits(test_fraction=0.25, split_seed=4)
+    first = read_digits(test_fraction=0.25, split_seed=3, enlargement=4)
+    again = read_digits(test_fraction=0.25, split_seed=3, enlargement=4)
+    other = read_digits(test_fraction=0.25, split_seed=4, enlargement=4)
     np.testing.assert_array_equal(first["test"].images, again["test"].images)
     assert not np.array_equal(first["test"].images, other["test"].images)
     for label in range(len(CLASSES)):

@@ -10,7 +10,9 @@ from clearfilters.data.store import Split, read_split, write_store
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.reading import parse_dataset
 
-DIGITS = {"format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0}
+DIGITS = {
+    "format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0, "enlargement": 4,
+}  # fmt: skip
 
 
 def test_what_is_recorded(digits_store: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
     """A training before its first epoch."""
     torch.manual_seed(parameters.seed)
     meta = read_meta(store)
-    network = build_network(parameters, meta.classes, meta.mean, meta.std)
+    network = build_network(parameters, meta.classes, meta.mean, meta.std, meta.image_size)
     data = inputs.to_device(read_split(store, "train"), CPU, parameters.training)
     method = build_method(parameters, network)
     return loop.Trainer(method, data, parameters.training, parameters.seed)

@@ -106,7 +106,7 @@ def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
 def network_of(parameters: TrainingSlice, store: Path) -> Classifier:
     """A fresh network."""
     meta = read_meta(store)
-    return build_network(parameters, meta.classes, meta.mean, meta.std)
+    return build_network(parameters, meta.classes, meta.mean, meta.std, meta.image_size)
 
 
 @pytest.mark.parametrize("views", [0, 2])

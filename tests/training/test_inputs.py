@@ -76,7 +76,7 @@ def test_the_feature_pass_sees_every_row(
 ) -> None:
     assert isinstance(read_split(digits_store, "test").images, np.ndarray)
     meta = read_meta(digits_store)
-    model = build_network(make_slice(), meta.classes, meta.mean, meta.std).eval()
+    model = build_network(make_slice(), meta.classes, meta.mean, meta.std, meta.image_size).eval()
     found, expected = (
         pooled_and_logits(model, splits[name].images, 16, CPU) for name in ("held once", "array")
     )

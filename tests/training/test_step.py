@@ -63,7 +63,7 @@ def trainer(device: str, parameters: TrainingSlice) -> loop.Trainer:
     split = Split(pixels, draws.integers(0, CLASSES, IMAGES))
     torch.manual_seed(0)
     classes = [str(number) for number in range(CLASSES)]
-    network = build_network(parameters, classes, (0.5,) * 3, (0.25,) * 3)
+    network = build_network(parameters, classes, (0.5,) * 3, (0.25,) * 3, 12)
     where = torch.device(device)
     method = build_method(parameters, network).to(where).to(memory_format=torch.channels_last)
     data = to_device(split, where, parameters.training)

@@ -42,9 +42,15 @@ def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[...,
 
     # The threshold, by Snakemake.
     project.change(set_threshold(0.4))
-    assert project.pending() == {"measurement": 2, "table": 1, "claims": 1, "page": 1}
+    pending = project.pending()
+    assert pending == {"measured_model": 2, "table": 1, "claims": 1, "page": 1}
     project.commit()
     agree(project)
+    for log in ("resnet20-std-seed0", "resnet20-lsg-seed0"):
+        lines = (project.folder / f"results/quick/logs/measure/{log}.log").read_text().splitlines()
+        measured = [line for line in lines if line.endswith((": measured", ": recorded"))]
+        assert measured == ["gate_statistics: measured"]
+        assert "features: kept" in lines and "mis: kept" in lines
 
     # An experiment's learning rate, by DVC.
     project.change(set_lr(0.05))
@@ -78,7 +84,7 @@ def a_deleted_file_is_made_again(project: Project) -> None:
     for file, rule in (
         ("data/processed/quick/animals-cub/test/images.npy", "store_animals-cub"),
         (f"{results}/checkpoints/resnet20-std/seed0/history.csv", "trained_model"),
-        (f"{results}/metrics/mis/resnet20-std/seed0.json", "measurement"),
+        (f"{results}/metrics/mis/resnet20-std/seed0.json", "measured_model"),
         (f"{results}/tables/lsg_table1.md", "table"),
         (f"{results}/figures/lsg_figure4.png", "figure"),
         (f"{results}/claims.csv", "claims"),

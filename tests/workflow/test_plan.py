@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clearfilters.artifacts import parameters_hash
+from clearfilters.attacks.adversarial_samples import sample_slice
 from clearfilters.errors import ClearfiltersError
 from clearfilters.registry import MEASUREMENTS
 from clearfilters.workflow import TRADEOFF, Plan
@@ -38,11 +39,12 @@ def slices(config: dict[str, Any]) -> dict[tuple[str, ...], str]:
             key = (job.experiment, str(job.seed))
             found["train", *key] = plan.training_slice(*key)
             found["features", *key] = json.dumps(json.loads(plan.feature_slices(*key))["features"])
-    for experiment in plan.attacked:
-        for file in plan.adversarial_files(experiment):
-            key = (experiment, Path(file).parent.name.removeprefix("seed"))
-            attack = Path(file).stem
-            found[f"adversarial {attack}", *key] = plan.adversarial_slice(*key, attack)
+    for experiment in plan.params.attacks.experiments:
+        for file in plan.metric_files("detection", experiment=experiment):
+            key = (experiment, Path(file).stem.removeprefix("seed"))
+            detection = json.loads(plan.measurement_slice("detection", *key))
+            for attack in detection["white_box"]:
+                found[f"adversarial {attack}", *key] = json.dumps(sample_slice(detection, attack))
     for file in plan.metric_files(*ANALYSES):
         analysis, *experiment_parts = Path(file).relative_to(f"{plan.results}/metrics").parent.parts
         experiment, seed = "/".join(experiment_parts), Path(file).stem.removeprefix("seed")
@@ -151,17 +153,11 @@ def test_files_of_a_run(default_params: dict[str, Any]) -> None:
     assert "results/quick/metrics/phi/alexnet-std/seed0.json" in plan.metric_files("phi")
 
 
-def test_only_the_models_that_are_attacked_have_adversarial_files(
+def test_only_the_models_that_are_attacked_have_such_measurements(
     default_params: dict[str, Any],
 ) -> None:
     default_params["attacks"].update(experiments=["resnet20-lsg"], seeds=[1])
     plan = Plan(default_params)
-    folder = "results/quick/adversarial/resnet20-lsg/seed1"
-    assert plan.adversarial_files("resnet20-lsg") == [
-        f"{folder}/{attack}.{kind}" for attack in ATTACKS for kind in ("npz", "json")
-    ]
-    assert plan.adversarial_files("resnet20-lsg", "0") == []
-    assert plan.adversarial_files("resnet20-std") == []
     assert plan.metric_files("detection", "one_pixel") == [
         "results/quick/metrics/detection/resnet20-lsg/seed1.json",
         "results/quick/metrics/one_pixel/resnet20-lsg/seed1.json",

@@ -19,7 +19,6 @@ Copy = Callable[..., Project]
 STORES = {"store_digits", "store_animals", "store_animals-cub", "store_animals-ilsvrc"}
 # Those that some experiment is trained on.
 TRAINED = {"store_digits", "store_animals"}
-ATTACKS = {"attacked_images", "detection"}
 # One job for all that is measured of a model's features: of digits, of animals, of the grid.
 MEASURED = {*FEATURE_RULES.values()}
 
@@ -46,8 +45,7 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
             for name, _, experiments in plan.feature_jobs()
         },
         "network_measurement": len(plan.metric_files(*of_kind("network"))),
-        "attacked_images": len(plan.attacks) * len(plan.attacked),
-        "detection": len(plan.attacked),
+        "detection": len(plan.params.attacks.experiments),
         "table": len(plan.tables),
         "figure": len(plan.figures),
         "contact_sheet": 1,
@@ -64,13 +62,14 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         ("train", {*TRAINED, "trained_model"}),
         (
             "metrics",
-            {*STORES, "data_record", "trained_model", "network_measurement"} | MEASURED | ATTACKS,
+            {*STORES, "data_record", "trained_model", "network_measurement", "detection"}
+            | MEASURED,
         ),
         ("metrics_mis", {*TRAINED, "trained_model"} | MEASURED - {"measured_tradeoff_model"}),
         ("metrics_localization", {"store_animals", "trained_model", "network_measurement"}),
         (
             "metrics_detection",
-            {"store_digits", "trained_model", "attacked_images", "detection"},
+            {"store_digits", "trained_model", "detection"},
         ),
         ("metrics_local_search", {"store_digits", "trained_model", "network_measurement"}),
         ("train_resnet20-lsg", {"store_digits", "trained_model"}),

@@ -22,6 +22,8 @@ for dataset in plan.datasets:
             plan.store_files(dataset),
         log:
             f"{plan.results}/logs/store-{dataset}.log",
+        benchmark:
+            f"{plan.results}/benchmarks/store/{dataset}.tsv"
         threads: 1
         resources:
             mem_mb=4000,
@@ -48,6 +50,8 @@ if not plan.is_recorded:
             f"{plan.results}/metrics/{DATA}/{{dataset}}.json",
         log:
             f"{plan.results}/logs/metrics/{DATA}/{{dataset}}.log",
+        benchmark:
+            f"{plan.results}/benchmarks/{DATA}/{{dataset}}.tsv"
         threads: 1
         resources:
             mem_mb=1000,

@@ -69,7 +69,7 @@ if not plan.is_recorded:
         log:
             f"{plan.results}/logs/metrics/{{analysis}}/{{experiment}}-seed{{seed}}.log",
         benchmark:
-            f"{plan.results}/benchmarks/{{analysis}}/{{experiment}}-seed{{seed}}.tsv"
+            f"{plan.results}/benchmarks/network/{{analysis}}/{{experiment}}-seed{{seed}}.tsv"
         wildcard_constraints:
             analysis="|".join(of_kind("network")),
         threads: 1

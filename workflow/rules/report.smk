@@ -27,6 +27,8 @@ rule table:
         md=f"{plan.results}/tables/{{id}}.md",
     log:
         f"{plan.results}/logs/tables/{{id}}.log",
+    benchmark:
+        f"{plan.results}/benchmarks/table/{{id}}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -46,6 +48,8 @@ rule figure:
         f"{plan.results}/figures/{{id}}.png",
     log:
         f"{plan.results}/logs/figures/{{id}}.log",
+    benchmark:
+        f"{plan.results}/benchmarks/figure/{{id}}.tsv"
     wildcard_constraints:
         id="|".join(FIGURES),
     threads: 1
@@ -69,6 +73,8 @@ if plan.contact_sheet:
             plan.contact_sheet,
         log:
             f"{plan.results}/logs/figures/contact_sheet.log",
+        benchmark:
+            f"{plan.results}/benchmarks/figure/contact_sheet.tsv"
         threads: 1
         resources:
             mem_mb=1000,
@@ -87,6 +93,8 @@ rule claims:
         f"{plan.results}/claims.csv",
     log:
         f"{plan.results}/logs/claims.log",
+    benchmark:
+        f"{plan.results}/benchmarks/report/claims.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -110,6 +118,8 @@ rule page:
         f"{plan.results}/report.html",
     log:
         f"{plan.results}/logs/report.log",
+    benchmark:
+        f"{plan.results}/benchmarks/report/page.tsv"
     threads: 1
     resources:
         mem_mb=1000,

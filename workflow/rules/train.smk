@@ -34,11 +34,16 @@ rule trained_model:
         gpu=gpus(),
         # Where pretrained weights lie; shapes no result, as in data.smk.
         raw=os.path.expanduser(plan.params.raw.root),
+        # Of the features that are recorded besides, where torch is imported anyway.
+        features=json.dumps(plan.params.features.model_dump()),
         # What frozen blocks make of images, named by all that shaped it; may be deleted.
         frozen="data/frozen",
     params:
         slice=lambda wildcards: plan.training_slice(wildcards.experiment, wildcards.seed),
         data=lambda wildcards, input: Path(input.store[0]).parent,
+        features=lambda wildcards: (
+            f"{plan.results}/features/{wildcards.experiment}/seed{wildcards.seed}"
+        ),
         out=lambda wildcards, output: Path(output[0]).parent,
         # Not an output, so a training that was stopped goes on where it stood.
         resume=lambda wildcards: (
@@ -47,4 +52,5 @@ rule trained_model:
     shell:
         "clearfilters train --parameters {params.slice:q} --data {params.data:q}"
         " --raw {resources.raw:q} --frozen {resources.frozen:q} --resume {params.resume:q}"
+        " --features {params.features:q} --features-parameters {resources.features:q}"
         " --out {params.out:q} 2>&1 | tee {log:q}"

@@ -98,6 +98,12 @@ class Features:
     adversarial: Floats
 
 
+def sample_slice(slice_: Mapping[str, Any], attack: str) -> dict[str, Any]:
+    """What shapes the samples of an attack, from what shapes their detection."""
+    training = {key: value for key, value in slice_.items() if key not in OWN_PARTS}
+    return {**training, "sampling": slice_["sampling"], "attack": slice_["white_box"][attack]}
+
+
 def load_attack(path: Path, attack: str, slice_: Mapping[str, Any]) -> AttackSamples:
     """Read what an attack did; features are left in the file.
 
@@ -111,10 +117,7 @@ def load_attack(path: Path, attack: str, slice_: Mapping[str, Any]) -> AttackSam
             the samples were made with other parameters.
     """
     meta = read_json(path.with_suffix(".json"))
-    training = {key: value for key, value in slice_.items() if key not in OWN_PARTS}
-    expected = parameters_hash(
-        {**training, "sampling": slice_["sampling"], "attack": slice_["white_box"][attack]}
-    )
+    expected = parameters_hash(sample_slice(slice_, attack))
     found = str(meta.get("parameters_hash") if isinstance(meta, dict) else None)
     if found != expected:
         raise ClearfiltersError(

@@ -15,6 +15,7 @@ from clearfilters.attacks.attackable import check_attackable
 from clearfilters.attacks.batches import padded_batches
 from clearfilters.params.attacks import CwParams, FgsmParams, PgdParams, WhiteBoxParams
 from clearfilters.progress import progress
+from clearfilters.registry import ATTACKS, load
 
 # CW starts at most at this tanh, as in foolbox: at 1 the start is infinite, and a pixel that is
 # exactly 0 or 1 could never move.
@@ -50,18 +51,21 @@ class IndependentCW(torchattacks.CW):  # type: ignore[misc]  # torchattacks has 
         return margin.clamp(min=-self.kappa) - torch.inf
 
 
-def _build(model: nn.Module, params: WhiteBoxParams) -> torchattacks.attack.Attack:
-    match params:
-        case FgsmParams():
-            return torchattacks.FGSM(model, eps=params.eps)
-        case PgdParams():
-            return torchattacks.PGD(
-                model, eps=params.eps, alpha=params.alpha, steps=params.steps, random_start=False
-            )
-        case CwParams():
-            return IndependentCW(
-                model, c=params.c, kappa=params.kappa, steps=params.steps, lr=params.lr
-            )
+def fgsm(model: nn.Module, params: FgsmParams) -> torchattacks.attack.Attack:
+    """One signed gradient step."""
+    return torchattacks.FGSM(model, eps=params.eps)
+
+
+def pgd(model: nn.Module, params: PgdParams) -> torchattacks.attack.Attack:
+    """Projected gradient steps, from the image itself."""
+    return torchattacks.PGD(
+        model, eps=params.eps, alpha=params.alpha, steps=params.steps, random_start=False
+    )
+
+
+def cw(model: nn.Module, params: CwParams) -> torchattacks.attack.Attack:
+    """Carlini and Wagner's, L2."""
+    return IndependentCW(model, c=params.c, kappa=params.kappa, steps=params.steps, lr=params.lr)
 
 
 @contextmanager
@@ -110,7 +114,7 @@ def attack_images(
         batches = padded_batches(len(images), batch_size)
         for batch in progress(batches, params.method, "batches"):
             # A new object each time: a targeted mode, once set, stays.
-            attack = _build(model, params)
+            attack = load(ATTACKS[params.method].build)(model, params)
             if params.targeted:
                 attack.set_mode_targeted_by_label(quiet=True)
             pixels = images[batch].contiguous(memory_format=torch.channels_last)

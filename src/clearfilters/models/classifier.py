@@ -1,13 +1,15 @@
 """A network as everything else sees it: images in [0, 1] to logits, with its parts."""
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.blocks import BlockNetwork
+from clearfilters.models.heads import ConvolutionalHead
+from clearfilters.params.networks import ConvolutionalHeadParams
 from clearfilters.registry import BLOCK_NETWORKS, NETWORKS, load
 
 
@@ -33,7 +35,7 @@ class Backbone(Protocol):
 
 
 class Classifier(nn.Module):
-    """Backbone, global average pooling and linear head, normalisation inside.
+    """Backbone, global average pooling and linear head (or a head of its own), and normalisation.
 
     Takes images in [0, 1], so that attacks and saliency work in pixel space, and returns one
     logits tensor: the STD path, which is the only one used for testing.
@@ -42,9 +44,24 @@ class Classifier(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        fc: ConvolutionalHead | None = None,
+    ) -> None:
+        """A network.
+
+        Args:
+            backbone: offers `Backbone`.
+            mean: per channel, of the training images.
+            std: per channel.
+            fc: a head of convolutional layers, in place of the backbone's linear one.
+        """
         super().__init__()
         self.backbone = backbone
+        self.fc = fc
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
 
@@ -55,7 +72,16 @@ class Classifier(nn.Module):
 
     @property
     def head(self) -> nn.Linear:
-        """The linear layer: weight W (C, K), bias b (C,)."""
+        """The linear layer: weight W (C, K), bias b (C,).
+
+        Raises:
+            ClearfiltersError: if the head is not linear.
+        """
+        if self.fc is not None:
+            raise ClearfiltersError(
+                "model.head: what was asked for needs the linear head behind pooling, and this "
+                "network has another; leave model.head out"
+            )
         return self.parts.head
 
     def feature_maps(self, images: Tensor) -> Tensor:
@@ -69,7 +95,7 @@ class Classifier(nn.Module):
 
     def logits(self, maps: Tensor) -> Tensor:
         """Maps A (N, K, h, w) -> logits of the STD path (N, C)."""
-        logits: Tensor = self.head(self.pool(maps))
+        logits: Tensor = self.head(self.pool(maps)) if self.fc is None else self.fc(maps)
         return logits
 
     def pooled(self, images: Tensor) -> Tensor:
@@ -88,6 +114,8 @@ def build_classifier(
     width: int | None,
     mean: Sequence[float],
     std: Sequence[float],
+    head: ConvolutionalHeadParams | None = None,
+    image_size: int | None = None,
 ) -> Classifier:
     """A freshly initialised network.
 
@@ -98,6 +126,8 @@ def build_classifier(
             networks of BLOCK_NETWORKS have.
         mean: per-channel mean of the training images, in [0, 1].
         std: per-channel standard deviation of the training images.
+        head: a head of convolutional layers; None for the linear one.
+        image_size: side of the images in pixels, which such a head must know.
 
     Raises:
         ClearfiltersError: if there is no network of that name, or not in that width.
@@ -111,7 +141,22 @@ def build_classifier(
             f"model.width: {width}, but `{name}` comes in its published width only; leave it out"
         )
     options = {} if width is None else {"width": width}
-    return Classifier(load(NETWORKS[name])(num_classes=num_classes, **options), mean, std)
+    backbone = load(NETWORKS[name])(num_classes=num_classes, **options)
+    if head is None:
+        return Classifier(backbone, mean, std)
+    assert image_size is not None
+    backbone.head = None
+    filters, side = _map_size(backbone, image_size)
+    fc = ConvolutionalHead(filters, side, head.hidden, num_classes, head.dropout)
+    return Classifier(backbone, mean, std, fc)
+
+
+@torch.no_grad()
+def _map_size(backbone: Any, image_size: int) -> tuple[int, int]:
+    """Filters and side of the maps A of square images."""
+    maps = backbone.eval().feature_maps(torch.zeros(1, 3, image_size, image_size))
+    backbone.train()
+    return int(maps.shape[1]), int(maps.shape[2])
 
 
 def block_network(model: Classifier, name: str) -> BlockNetwork:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
 from clearfilters.params.fields import (
     Count,
@@ -15,42 +15,49 @@ from clearfilters.params.fields import (
     Seed,
     Strict,
     check_each_once,
+    of_registry,
 )
+from clearfilters.registry import ATTACKS
 
 
-class FgsmParams(Strict):
+class WhiteBoxBase(Strict):
+    """What the parameters of every white-box attack have."""
+
+    method: str
+    targeted: bool
+    train_per_class: Count
+
+
+class FgsmParams(WhiteBoxBase):
     """One signed gradient step (Goodfellow et al. 2015)."""
 
     method: Literal["fgsm"]
-    targeted: bool
     eps: Density
-    train_per_class: Count
 
 
-class PgdParams(Strict):
+class PgdParams(WhiteBoxBase):
     """Projected gradient steps (Madry et al. 2018), from the image itself."""
 
     method: Literal["pgd"]
-    targeted: bool
     eps: Density
     alpha: Density
     steps: Count
-    train_per_class: Count
 
 
-class CwParams(Strict):
+class CwParams(WhiteBoxBase):
     """Carlini and Wagner 2017, L2."""
 
     method: Literal["cw"]
-    targeted: bool
     c: Positive
     kappa: NonNegative
     steps: Count
     lr: Positive
-    train_per_class: Count
 
 
-WhiteBoxParams = Annotated[FgsmParams | PgdParams | CwParams, Field(discriminator="method")]
+# Of any attack of the registry.
+WhiteBoxParams = SerializeAsAny[
+    Annotated[WhiteBoxBase, of_registry("method", ATTACKS, WhiteBoxBase)]
+]
 
 
 class SamplingParams(Strict):

@@ -36,11 +36,12 @@ class DatasetBase(Strict):
 
 
 class DigitsParams(DatasetBase):
-    """scikit-learn's digits and how they are split."""
+    """scikit-learn's digits, how they are split, and the times their 8x8 pixels are enlarged."""
 
     format: Literal["digits"]
     test_fraction: Fraction
     split_seed: Seed
+    enlargement: Count
 
 
 class Cifar10Params(DatasetBase):

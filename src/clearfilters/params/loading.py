@@ -85,16 +85,16 @@ def check_localized(params: Params) -> None:
 
 
 def check_mis_floors(params: Params) -> None:
-    """Refuse a floor of the MIS of models that the run does not train.
+    """Refuse a floor of the MIS of models that no run could train.
 
     Raises:
         ClearfiltersError: naming the experiment.
     """
     for name in params.run.mis_floors or ():
-        if name not in params.run.experiments:
+        if name not in params.experiments:
             raise ClearfiltersError(
-                f"params.yaml: run.mis_floors: the run has no experiment `{name}`; add it to "
-                "run.experiments"
+                f"params.yaml: run.mis_floors: no experiment `{name}`; defined: "
+                f"{', '.join(sorted(params.experiments))}"
             )
 
 

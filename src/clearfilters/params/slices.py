@@ -112,15 +112,6 @@ def attacks_of(params: Params, experiment: str) -> list[str]:
     return [name for name in params.attacks.white_box if name in used]
 
 
-def adversarial_slice(params: Params, job: Job, attack: str) -> dict[str, Any]:
-    """What shapes the adversarial samples of one attack: the checkpoint, the images, the attack."""
-    return {
-        **training_slice(params, job),
-        "sampling": params.attacks.sampling.model_dump(),
-        "attack": params.attacks.white_box[attack].model_dump(),
-    }
-
-
 def measurement_slice(params: Params, job: Job, analysis: str) -> dict[str, Any]:
     """What shapes a measurement: what it is made from, and its own parameters."""
     entry = MEASUREMENTS[analysis]
@@ -190,7 +181,9 @@ def analyses_of(params: Params, job: Job) -> tuple[str, ...]:
     groups = {group_of(params, job)}
     if is_attacked(params, job):
         groups.add("attacked")
-    offers = {LINEAR_HEAD, *job.method.offers(), *data_params(params, job.dataset).ANNOTATIONS}
+    offers = {*job.method.offers(), *data_params(params, job.dataset).ANNOTATIONS}
+    if job.model.head is None:
+        offers.add(LINEAR_HEAD)
     floors = params.run.mis_floors
     return tuple(
         name

@@ -37,7 +37,11 @@ def device_description(device: torch.device) -> str:
 
 
 def build_network(
-    parameters: TrainingSlice, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]
+    parameters: TrainingSlice,
+    classes: Sequence[str],
+    mean: Sequence[float],
+    std: Sequence[float],
+    image_size: int,
 ) -> Classifier:
     """The freshly initialised network of a training slice.
 
@@ -46,6 +50,7 @@ def build_network(
         classes: names of the C classes.
         mean: per channel, of the training images, in [0, 1].
         std: per channel, their standard deviation.
+        image_size: the side of the square images, in pixels.
 
     Raises:
         ClearfiltersError: if there is no such network, or the loss is not for so many classes.
@@ -60,6 +65,8 @@ def build_network(
         width=parameters.model.width,
         mean=mean,
         std=std,
+        head=parameters.model.head,
+        image_size=image_size,
     )
 
 
@@ -150,7 +157,9 @@ def load_checkpoint(folder: Path) -> tuple[Method, dict[str, Any]]:
     meta = read_json(folder / "meta.json")
     try:
         parameters = TrainingSlice.model_validate(meta["parameters"])
-        network = build_network(parameters, meta["classes"], meta["mean"], meta["std"])
+        network = build_network(
+            parameters, meta["classes"], meta["mean"], meta["std"], meta["image_size"]
+        )
     except (KeyError, TypeError, ValidationError) as error:
         raise ClearfiltersError(
             f"{folder / 'meta.json'}: not the description of a checkpoint ({error}); train again"

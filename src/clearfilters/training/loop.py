@@ -183,7 +183,7 @@ def train(
     training = parameters.training
     store = check_store(store_folder, parameters.data.model_dump())
     torch.manual_seed(epoch_seed(parameters.seed, -1))
-    network = build_network(parameters, store.classes, store.mean, store.std)
+    network = build_network(parameters, store.classes, store.mean, store.std, store.image_size)
     method = build_method(parameters, network)
     images = to_device(read_split(store_folder, "train"), device, training)
     test_images = to_device(read_split(store_folder, "test"), device)

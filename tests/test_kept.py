@@ -1,0 +1,59 @@
+"""What a job keeps: current exactly while parameters, inputs, code and files are as they were."""
+
+from pathlib import Path
+
+import pytest
+
+from clearfilters.kept import KEYS, Kept, key_of
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Path]:
+    """An input, a module and what was made."""
+    found = {name: tmp_path / name for name in ("input", "code", "made")}
+    for name, path in found.items():
+        path.write_text(name)
+    return found
+
+
+def key(files: dict[str, Path], **parameters: int) -> str:
+    return key_of({"a": 1, **parameters}, {"input": files["input"]}, [str(files["code"])])
+
+
+def test_nothing_is_current_at_first(tmp_path: Path, files: dict[str, Path]) -> None:
+    assert not Kept(tmp_path / "kept").is_current("made", key(files), [files["made"]])
+
+
+def test_each_part_of_the_key_counts(tmp_path: Path, files: dict[str, Path]) -> None:
+    kept = Kept(tmp_path / "kept")
+    kept.add("made", key(files))
+    assert kept.is_current("made", key(files), [files["made"]])
+    assert not kept.is_current("another", key(files), [files["made"]])
+    assert not kept.is_current("made", key(files, a=2), [files["made"]])
+    for name in ("input", "code"):
+        files[name].write_text("another")
+        assert not kept.is_current("made", key(files), [files["made"]])
+        files[name].write_text(name)
+    assert kept.is_current("made", key(files), [files["made"]])
+    files["made"].unlink()
+    assert not kept.is_current("made", key(files), [files["made"]])
+
+
+def test_a_key_replaces_the_one_before(tmp_path: Path, files: dict[str, Path]) -> None:
+    kept = Kept(tmp_path / "kept")
+    kept.add("made", key(files))
+    kept.add("other", key(files, a=3))
+    kept.add("made", key(files, a=2))
+    assert kept.is_current("made", key(files, a=2), [files["made"]])
+    assert kept.is_current("other", key(files, a=3), [files["made"]])
+    assert not kept.is_current("made", key(files), [files["made"]])
+
+
+def test_damaged_keys_make_nothing_current(tmp_path: Path, files: dict[str, Path]) -> None:
+    kept = Kept(tmp_path / "kept")
+    kept.add("made", key(files))
+    path = tmp_path / "kept" / KEYS
+    path.write_text(path.read_text()[:-5])
+    assert not kept.is_current("made", key(files), [files["made"]])
+    kept.add("made", key(files))
+    assert kept.is_current("made", key(files), [files["made"]])
