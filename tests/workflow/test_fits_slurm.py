@@ -52,7 +52,7 @@ def test_each_job_that_fits_no_node_is_named_with_what_it_lacks(check) -> None:
         "trained_model: gpu 1 (there: 0), mem_mb 8000 (there: 4000), runtime 720 (there: 60), "
         "threads 4 (there: 2)\n" in out
     )
-    assert "detection: mem_mb 8000 (there: 4000), runtime 720 (there: 60)\n" in out
+    assert "network_measurement: gpu 1 (there: 0), mem_mb 8000 (there: 4000)" in out
     assert "other rules" not in out
     assert "name another partition" in out
 
