@@ -1,6 +1,5 @@
 """Fine-tuning: what moves, two optimizers, cached against uncached maps, and resuming."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,61 +8,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_network
 import torch
 from safetensors.torch import load_file
+from tiny_network import CPU, frozen_part, images, network_of
 from torch import Tensor, nn
 
-from clearfilters import registry
 from clearfilters.analysis.features import load_features
-from clearfilters.artifacts import parameters_hash
-from clearfilters.data.store import read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.blocks import BlockNetwork
-from clearfilters.models.classifier import Classifier
 from clearfilters.models.pretrained import IMAGENET_MEAN, IMAGENET_STD
-from clearfilters.models.torchvision_networks import Residual
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import frozen, inputs, loop
-from clearfilters.training.checkpoint import build_method, build_network, load_checkpoint
+from clearfilters.training.checkpoint import build_method, load_checkpoint
 from clearfilters.training.features import record_features
 
-CPU = torch.device("cpu")
 Build = Callable[..., TrainingSlice]
 Block = Callable[..., dict[str, Any]]
-
-
-def tiny(num_classes: int) -> BlockNetwork:
-    """A first convolution and three residual blocks, K = 32."""
-    stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
-    return BlockNetwork(
-        [
-            ("stem.", stem),
-            ("layer1.", Residual(8, 8, 1, False)),
-            ("layer2.", Residual(8, 16, 2, False)),
-            ("layer3.", Residual(16, 8, 1, True)),
-        ],
-        num_classes,
-    )
-
-
-@pytest.fixture(autouse=True)
-def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The registry has the network `tiny`."""
-    monkeypatch.setitem(registry.NETWORKS, "tiny", f"{__name__}:tiny")
-
-
-@pytest.fixture
-def tuned(make_slice: Build) -> Build:
-    """Builds a training slice that fine-tunes the last two blocks of `tiny`."""
-
-    def build(changes: dict[str, Any] | None = None, **options: Any) -> TrainingSlice:
-        slice_ = make_slice(**{"model": {"name": "tiny"}, **options})
-        block = {"weights": None, "trained_blocks": 2, "gate_path_lr": 0.02, "views": 2}
-        content = {**slice_.model_dump(by_alias=True), "finetune": {**block, **(changes or {})}}
-        return TrainingSlice.model_validate(content)
-
-    return build
 
 
 def run(
@@ -78,7 +40,7 @@ def run(
 def published_weights(folder: Path) -> dict[str, Tensor]:
     """A file of random weights with statistics that are not BatchNorm's first; its tensors."""
     torch.manual_seed(5)
-    network = tiny(10)
+    network = tiny_network.tiny(10)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_var, 0.5, 1.5)  # type: ignore[arg-type]
@@ -88,12 +50,6 @@ def published_weights(folder: Path) -> dict[str, Tensor]:
     return {f"backbone.blocks.{key}": value for key, value in state.items()}
 
 
-def images(parameters: TrainingSlice, store: Path, split: str = "train") -> inputs.Images:
-    """A split, augmented as the slice says if it is the training split."""
-    augmentation = parameters.training if split == "train" else None
-    return inputs.to_device(read_split(store, split), CPU, augmentation)
-
-
 def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
     """A fine-tuning before its first epoch."""
     torch.manual_seed(0)
@@ -101,12 +57,6 @@ def start(parameters: TrainingSlice, store: Path) -> loop.Trainer:
     data, test = images(parameters, store), images(parameters, store, "test")
     inputs_, _ = frozen.train_above(method, parameters, data, test, frozen.Cache(None, ""))
     return loop.Trainer(method, inputs_, parameters.training, 0)
-
-
-def network_of(parameters: TrainingSlice, store: Path) -> Classifier:
-    """A fresh network."""
-    meta = read_meta(store)
-    return build_network(parameters, meta.classes, meta.mean, meta.std, meta.image_size)
 
 
 @pytest.mark.parametrize("views", [0, 2])
@@ -236,112 +186,19 @@ def test_the_frozen_blocks_see_each_view_once(
 ) -> None:
     passed: list[int] = []
 
-    build = tiny
+    build = tiny_network.tiny
 
     def counting(num_classes: int) -> BlockNetwork:
         network = build(num_classes)
         network.blocks[0].register_forward_hook(lambda *call: passed.append(len(call[2])))
         return network
 
-    monkeypatch.setattr(sys.modules[__name__], "tiny", counting)
+    monkeypatch.setattr(tiny_network, "tiny", counting)
     run(tuned({"views": 3}, epochs=6, evaluate_every=1), digits_store, tmp_path)
     assert sum(passed) == 3 * 256 + 64
     passed.clear()
     run(tuned({"views": 0}, epochs=2, evaluate_every=1), digits_store, tmp_path)
     assert sum(passed) == 2 * (256 + 64)
-
-
-def frozen_part(parameters: TrainingSlice, store: Path) -> frozen.FrozenPart:
-    """The frozen blocks of a fresh network, with BatchNorm in training mode before."""
-    torch.manual_seed(0)
-    network = network_of(parameters, store).train()
-    return frozen.freeze(network, "tiny", 2, parameters.training.precision)
-
-
-NOTHING_KEPT = frozen.Cache(None, "")
-
-
-def test_views_are_augmented_copies(digits_store: Path, tuned: Build) -> None:
-    parameters = tuned(crop_padding=3, flip=True)
-    part, data = frozen_part(parameters, digits_store), images(parameters, digits_store)
-    found = NOTHING_KEPT.augmented(data, part, 2, seed=1)
-    assert found.outputs.shape == (2, 256, 16, 16, 8) and found.outputs.dtype == torch.float32
-    # The maps of every view are those of some crop and flip of the image.
-    for view in range(2):
-        stream = inputs.random_stream(CPU, 1, view, frozen.VIEW_STREAM)
-        chosen = torch.arange(frozen.TRUNK_BATCH)
-        expected = part.run(data.batch(chosen, stream)).permute(0, 2, 3, 1)
-        assert torch.equal(found.outputs[view, chosen], expected)
-    assert not torch.equal(found.outputs[0], found.outputs[1])
-    again, other = (NOTHING_KEPT.augmented(data, part, 2, seed=seed) for seed in (1, 2))
-    assert torch.equal(again.outputs, found.outputs)
-    assert not torch.equal(other.outputs, found.outputs)
-
-
-def test_outputs_of_images_as_they_are_are_computed_once(
-    tmp_path: Path, digits_store: Path, tuned: Build
-) -> None:
-    parameters = tuned()
-    data = images(parameters, digits_store, "test")
-    passed: list[int] = []
-
-    def part(weight: float = 1.0, **key: Any) -> frozen.FrozenPart:
-        def run(batch: Tensor) -> Tensor:
-            passed.append(len(batch))
-            return batch * weight
-
-        return frozen.FrozenPart(run, {"weights": str(weight), **key})
-
-    def outputs(part_: frozen.FrozenPart, split: str = "test", **options: Any) -> Tensor:
-        cache = frozen.Cache(tmp_path, **{"store": "a", **options})
-        return cache.outputs(data, part_, split).outputs
-
-    first = outputs(part())
-    assert sum(passed) == 64 and first.dtype == torch.float32
-    assert torch.equal(outputs(part()), first) and sum(passed) == 64
-    half = outputs(part(), dtype=torch.float16)
-    assert half.dtype == torch.float16 and torch.equal(half, first.half())
-    # Whatever shapes them is told apart.
-    for changed in (
-        lambda: outputs(part(2.0)),
-        lambda: outputs(part(layer=3)),
-        lambda: outputs(part(), "train"),
-        lambda: outputs(part(), store="b"),
-    ):
-        before = sum(passed)
-        changed()
-        assert sum(passed) == before + 64
-    assert len(list(tmp_path.iterdir())) == 6
-
-
-def test_a_damaged_file_of_outputs(tmp_path: Path, digits_store: Path, tuned: Build) -> None:
-    parameters = tuned()
-    data = images(parameters, digits_store, "test")
-    part, cache = frozen_part(parameters, digits_store), frozen.Cache(tmp_path, "a")
-    cache.outputs(data, part, "test")
-    (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ClearfiltersError, match=f"{path.name}: cannot be read .*; delete it"):
-        cache.outputs(data, part, "test")
-
-
-def test_the_key_of_a_frozen_part_tells_weights_layer_and_precision(
-    digits_store: Path, tuned: Build
-) -> None:
-    network = network_of(tuned(), digits_store)
-
-    def key(trained_blocks: int = 2, precision: str = "float32") -> str:
-        return parameters_hash(frozen.freeze(network, "tiny", trained_blocks, precision).key)
-
-    before = key()
-    assert key() == before
-    assert len({before, key(1), key(precision="bf16")}) == 3
-    with torch.no_grad():
-        next(network.backbone.parameters()).add_(1e-3)
-    assert key() != before
-    other = key()
-    network.mean.add_(0.1)
-    assert key() != other
 
 
 def test_view_streams_are_no_epoch_streams() -> None:
@@ -374,7 +231,7 @@ def test_bf16_training_keeps_bf16_maps(digits_store: Path, tuned: Build) -> None
     parameters = tuned(precision="bf16")
     part = frozen_part(parameters, digits_store)
     few = replace(images(parameters, digits_store), labels=torch.zeros(20, dtype=torch.int64))
-    assert NOTHING_KEPT.augmented(few, part, 1, seed=0).outputs.dtype == torch.bfloat16
+    assert frozen.Cache(None, "").augmented(few, part, 1, seed=0).outputs.dtype == torch.bfloat16
     assert part.run(torch.rand(2, 3, 32, 32)).dtype == torch.bfloat16  # so nothing is lost
 
 
