@@ -25,10 +25,15 @@ Sample = dict[int, float]
 DATA = "data"
 DATA_KEYS = ("analysis", "dataset", "path", "expected_hash")
 ENTRY_KEYS = ("analysis", "experiment", "seed", "path", "expected_hash", "label", "role")
-# The order of rows: what is compared with first, then the methods, then the ablations.
+# The order of rows: what is compared with first, then the methods, then the ablations; roles of
+# other methods come last.
 ROLES = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed", "tradeoff")
 # The trade-off runs have a table of their own.
 METHODS = tuple(role for role in ROLES if role != "tradeoff")
+
+
+def _place(role: str) -> int:
+    return ROLES.index(role) if role in ROLES else len(ROLES)
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Records:
         """Experiments of these roles (default: all), by network and role.
 
         Args:
-            roles: see ROLES.
+            roles: ROLES, and those of other methods.
             analysis: only those for which this measurement was recorded.
         """
         found = [
@@ -150,7 +155,7 @@ class Records:
         ]
         # Stable: experiments of one network and role stay in the order of the index.
         networks = list(dict.fromkeys(e.network for e in self._experiments.values()))
-        return sorted(found, key=lambda e: (networks.index(e.network), ROLES.index(e.role)))
+        return sorted(found, key=lambda e: (networks.index(e.network), _place(e.role)))
 
     def measurements(self, experiment: Experiment, analysis: str) -> dict[int, Measurement]:
         """Seed -> measurement, by ascending seed; empty if not recorded."""
