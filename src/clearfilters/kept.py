@@ -5,7 +5,8 @@ is no output, and makes only those whose key is another: parameters, inputs or c
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,16 @@ class Kept:
         """Whether these files are there, and were made with this key."""
         return self._keys().get(name) == key and all(file.is_file() for file in files)
 
-    def add(self, name: str, key: str) -> None:
-        """Remember the key of what was made."""
-        write_json(self.folder / KEYS, {**self._keys(), name: key})
+    @contextmanager
+    def making(self, name: str, key: str) -> Iterator[None]:
+        """Make it anew: its key is forgotten before, and known once it is whole.
+
+        Else a job that is killed in between would leave new files with an old key.
+        """
+        others = {other: known for other, known in self._keys().items() if other != name}
+        write_json(self.folder / KEYS, others)
+        yield
+        write_json(self.folder / KEYS, {**others, name: key})
 
     def _keys(self) -> dict[str, str]:
         try:

@@ -13,9 +13,7 @@ from typing import Any
 
 from clearfilters.analysis.features import FEATURE_ARRAYS, FeatureSet, load_features
 from clearfilters.analysis.recording import Model, record_measurement
-from clearfilters.artifacts import (
-    atomic_path,
-)
+from clearfilters.artifacts import atomic_path
 from clearfilters.kept import Kept, key_of, say
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.params.reading import parse
@@ -65,8 +63,8 @@ def measure_model(
             say(f"{analysis}: kept")
         else:
             feature_set = feature_set or load_features(model.features)
-            record_measurement(analysis, slice_, model, feature_set, made)
-            kept.add(analysis, key)
+            with kept.making(analysis, key):
+                record_measurement(analysis, slice_, model, feature_set, made)
             say(f"{analysis}: measured")
         _copy(made, metrics / analysis / model.experiment / f"seed{model.seed}.json")
     if "phi" in slices["own"]:
@@ -106,8 +104,8 @@ def current_features(
     from clearfilters.training.features import record_features  # torch is slow to import
 
     params = parse(FeaturesParams, slice_, FEATURES)
-    record_features(checkpoint, store, params, slice_, folder, device())
-    kept.add(FEATURES, key)
+    with kept.making(FEATURES, key):
+        record_features(checkpoint, store, params, slice_, folder, device())
     say("features: recorded")
 
 

@@ -51,7 +51,7 @@ def measure_detection(
             continue
         from clearfilters.attacks.adversarial import record_adversarial  # torch is slow to import
 
-        record_adversarial(checkpoint, store, attack, own, files[0], device())
-        kept.add(attack, key)
+        with kept.making(attack, key):
+            record_adversarial(checkpoint, store, attack, own, files[0], device())
         say(f"{attack}: attacked")
     record_detection(samples, slice_, experiment=experiment, seed=seed, out=out)
