@@ -220,6 +220,11 @@ class Plan:
                 rules.append((name, analyses, experiments))
         return rules
 
+    def features_of(self, experiment: str, seed: str) -> list[str]:
+        """The folder of a model's features; none where nothing is measured of them."""
+        measured = self._feature_analyses(self._job(experiment, seed))
+        return [f"{self.results}/features/{experiment}/seed{seed}"] if measured else []
+
     def _feature_analyses(self, job: Job) -> tuple[str, ...]:
         measured = of_kind("features")
         return tuple(name for name in analyses_of(self.params, job) if name in measured)
@@ -242,7 +247,7 @@ class Plan:
             files.update(step_files("measure", MEASUREMENTS[analysis].measure))
         return sorted(files)
 
-    def network_modules(self, analysis: str, experiment: str, seed: str) -> list[str]:
+    def network_modules(self, analysis: str, experiment: str) -> list[str]:
         """The module files of a measurement of a network."""
         own = step_files("measure_network", MEASUREMENTS[analysis].measure)
         return sorted({*own, *self.model_modules("measure_network", experiment)})

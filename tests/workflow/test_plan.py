@@ -153,6 +153,17 @@ def test_files_of_a_run(default_params: dict[str, Any]) -> None:
     assert "results/quick/metrics/phi/alexnet-std/seed0.json" in plan.metric_files("phi")
 
 
+def test_no_features_of_a_network_without_the_linear_head(default_params: dict[str, Any]) -> None:
+    """They hold its weights, and the training records them besides."""
+    head = {"hidden": [8], "dropout": 0.5}
+    default_params["experiments"]["resnet20-std"]["model"]["head"] = head
+    plan = Plan(default_params)
+    assert plan.features_of("resnet20-std", "0") == []
+    assert plan.features_of("resnet20-lsg", "0") == ["results/quick/features/resnet20-lsg/seed0"]
+    assert not any("resnet20-std" in experiments for _, _, experiments in plan.feature_jobs())
+    assert plan.metric_files("phi", "mis", experiment="resnet20-std") == []
+
+
 def test_only_the_models_that_are_attacked_have_such_measurements(
     default_params: dict[str, Any],
 ) -> None:

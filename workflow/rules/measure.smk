@@ -63,7 +63,7 @@ if not plan.is_recorded:
         input:
             store=lambda wildcards: plan.store_of(wildcards.experiment),
             checkpoint=rules.trained_model.output,
-            modules=lambda wildcards: plan.network_modules(**wildcards),
+            modules=lambda wildcards: plan.network_modules(wildcards.analysis, wildcards.experiment),
         output:
             f"{plan.results}/metrics/{{analysis}}/{{experiment}}/seed{{seed}}.json",
         log:

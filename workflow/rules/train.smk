@@ -41,9 +41,10 @@ rule trained_model:
     params:
         slice=lambda wildcards: plan.training_slice(wildcards.experiment, wildcards.seed),
         data=lambda wildcards, input: Path(input.store[0]).parent,
-        features=lambda wildcards: (
-            f"{plan.results}/features/{wildcards.experiment}/seed{wildcards.seed}"
-        ),
+        features=lambda wildcards: [
+            f"--features={folder}"
+            for folder in plan.features_of(wildcards.experiment, wildcards.seed)
+        ],
         out=lambda wildcards, output: Path(output[0]).parent,
         # Not an output, so a training that was stopped goes on where it stood.
         resume=lambda wildcards: (
@@ -52,5 +53,5 @@ rule trained_model:
     shell:
         "clearfilters train --parameters {params.slice:q} --data {params.data:q}"
         " --raw {resources.raw:q} --frozen {resources.frozen:q} --resume {params.resume:q}"
-        " --features {params.features:q} --features-parameters {resources.features:q}"
+        " {params.features:q} --features-parameters {resources.features:q}"
         " --out {params.out:q} 2>&1 | tee {log:q}"
