@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 STEPS = {
     "store": ("data", "clearfilters.data.prepare"),
     "data": ("data", "clearfilters.data.record"),
-    "train": ("training", "clearfilters.training.loop"),
-    "measure": ("forward passes and analyses", "clearfilters.training.features"),
+    "train": ("training, and the features", "clearfilters.training.loop"),
+    "measure": ("analyses of features", "clearfilters.measuring"),
     "network": ("analyses of networks, black-box attacks", "clearfilters.training.localization"),
     "adversarial": ("attacks", "clearfilters.attacks.adversarial"),
     "detection": ("detection of attacks", "clearfilters.attacks.detection"),

@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods import gate as gates
@@ -75,11 +74,11 @@ class GateTraining(Method):
         pooled = self.network.pool(self.maps(batch.inputs))
         if phase == "std":
             logits = head(pooled)
-            return F.cross_entropy(logits, batch.labels), logits
+            return self.loss.cost(logits, batch.labels), logits
         cost, logits = self.gate.cost(pooled, batch.labels, head, batch.draws)
         if phase == "joint":
             logits = head(pooled)
-            cost = cost + F.cross_entropy(logits, batch.labels)
+            cost = cost + self.loss.cost(logits, batch.labels)
         return cost, logits
 
     def optimizers(self, training: TrainingParams) -> dict[str, OptimizerSpec]:

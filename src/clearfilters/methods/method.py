@@ -4,7 +4,7 @@ The training loop knows only this. Ordinary training is the method that adds not
 of your own is a subclass and a line in registry.py: docs/extending.md.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -93,7 +93,7 @@ def as_trained(
     )
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A network and what a method adds to it. All of its tensors are the checkpoint.
 
     A training asks, in this order: which `phase` an epoch is; of each batch the `cost`; and after
@@ -112,7 +112,7 @@ class Method(nn.Module):
         self.network = network
         self.loss = LOSSES[training.loss]
         self.precision = training.precision
-        self.take_images(compiled=training.compile)
+        self.take(network.feature_maps, compiled=training.compile)
 
     @classmethod
     @abstractmethod
@@ -170,16 +170,9 @@ class Method(nn.Module):
         with autocast(inputs.device, self.precision):
             return self._maps(inputs)
 
-    def take_images(self, *, compiled: bool) -> None:
-        """Let `inputs` be images."""
-        self._take(self.network.feature_maps, compiled=compiled)
-
-    def take_outputs(self, top: Callable[[Tensor], Tensor], *, compiled: bool) -> None:
-        """Let `inputs` be the outputs of a frozen part, of which `top` makes maps A."""
-        self._take(top, compiled=compiled)
-
-    def _take(self, function: Callable[[Tensor], Tensor], *, compiled: bool) -> None:
-        self._maps: Any = torch.compile(function) if compiled else function
+    def take(self, feature_maps: Callable[[Tensor], Tensor], *, compiled: bool) -> None:
+        """Let `inputs` be what this function makes maps A of: images, or frozen outputs."""
+        self._maps: Any = torch.compile(feature_maps) if compiled else feature_maps
 
 
 def trained_parameters(module: nn.Module) -> list[nn.Parameter]:

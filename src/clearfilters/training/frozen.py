@@ -237,7 +237,7 @@ def train_above(
     assert finetune is not None
     name = parameters.model.name
     part = freeze(method.network, name, finetune.trained_blocks, training.precision)
-    method.take_outputs(block_network(method.network, name).top, compiled=training.compile)
+    method.take(block_network(method.network, name).top, compiled=training.compile)
     if finetune.views == 0:
         return UncachedOutputs(data, part), UncachedOutputs(test, part)
     if data.is_augmented:
