@@ -46,6 +46,15 @@ class Kept:
         return keys
 
 
+def model_inputs(checkpoint: Path, store: Path) -> dict[str, Path]:
+    """The files that tell a trained network and its store, for `key_of`."""
+    return {
+        "weights": checkpoint / "model.safetensors",
+        "checkpoint": checkpoint / "meta.json",
+        "store": store / "meta.json",
+    }
+
+
 def key_of(slice_: Mapping[str, Any], inputs: Mapping[str, Path], code: Iterable[str]) -> str:
     """The key of what has these parameters, is made from these files, by this code."""
     return parameters_hash(

@@ -14,7 +14,7 @@ from typing import Any
 from clearfilters.analysis.features import FEATURE_ARRAYS, FeatureSet, load_features
 from clearfilters.analysis.recording import Model, record_measurement
 from clearfilters.artifacts import atomic_path
-from clearfilters.kept import Kept, key_of, say
+from clearfilters.kept import Kept, key_of, model_inputs, say
 from clearfilters.params.measurements import FeaturesParams
 from clearfilters.params.reading import parse
 from clearfilters.registry import MEASUREMENTS
@@ -91,11 +91,7 @@ def current_features(
         ClearfiltersError: as `record_features`.
     """
     kept = Kept(folder / KEPT)
-    inputs = {
-        "weights": checkpoint / "model.safetensors",
-        "checkpoint": checkpoint / "meta.json",
-        "store": store / "meta.json",
-    }
+    inputs = model_inputs(checkpoint, store)
     key = key_of(slice_, inputs, model_files(FEATURES, slice_))
     files = [folder / name for name in (*FEATURE_ARRAYS, "meta.json")]
     if kept.is_current(FEATURES, key, files):

@@ -6,7 +6,7 @@ from typing import Any
 
 from clearfilters.attacks.adversarial_samples import sample_slice
 from clearfilters.attacks.detection import record_detection
-from clearfilters.kept import Kept, key_of, say
+from clearfilters.kept import Kept, key_of, model_inputs, say
 from clearfilters.step_code import sample_files
 
 
@@ -37,11 +37,7 @@ def measure_detection(
         ClearfiltersError: as `record_adversarial` and `record_detection`.
     """
     kept = Kept(samples)
-    inputs = {
-        "weights": checkpoint / "model.safetensors",
-        "checkpoint": checkpoint / "meta.json",
-        "store": store / "meta.json",
-    }
+    inputs = model_inputs(checkpoint, store)
     for attack in slice_["white_box"]:
         own = sample_slice(slice_, attack)
         files = [samples / f"{attack}.npz", samples / f"{attack}.json"]

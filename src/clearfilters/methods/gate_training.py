@@ -121,6 +121,10 @@ class GateTraining(Method):
         """G (C, K)."""
         return {"gate": self.gate.values.detach()}
 
+    def name_in_file(self, name: str) -> str:
+        """The gate is `gate`."""
+        return "gate" if name == "gate.values" else super().name_in_file(name)
+
     def likely_cause(self, phase: str) -> str:
         """The weight of the gate path."""
         return "" if phase == "std" else "the gate objective's weight (lambda, lambda1) is"

@@ -157,6 +157,13 @@ class Method(nn.Module, ABC):
         """What measurements read beside the features, by name."""
         return {}
 
+    def name_in_file(self, name: str) -> str:
+        """The name in checkpoint files of a tensor of `state_dict`.
+
+        The network's tensors have there the names that they have in the network.
+        """
+        return name.removeprefix("network.")
+
     def likely_cause(self, phase: str) -> str:
         """What else than the learning rate makes a loss of this phase infinite, for a message."""
         return ""

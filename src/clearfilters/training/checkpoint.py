@@ -21,10 +21,6 @@ from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.registry import METHODS, load
 
-# In files the network's tensors have the names that they have in the network.
-NETWORK_PREFIX = "network."
-# Of a tensor that a method adds: its name in the method, and in files.
-NAMES_IN_FILES = {"gate.values": "gate"}
 # Characters of PyTorch's list of mismatches that an error shows.
 MISMATCH_LENGTH = 160
 
@@ -105,7 +101,7 @@ def save_checkpoint(
         ClearfiltersError: if a weight is NaN or infinite.
     """
     tensors = {
-        name_in_file(key): value.detach().cpu().contiguous()
+        method.name_in_file(key): value.detach().cpu().contiguous()
         for key, value in method.state_dict().items()
     }
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
@@ -142,11 +138,6 @@ def save_checkpoint(
     )
 
 
-def name_in_file(name: str) -> str:
-    """The name in checkpoint files of a tensor of a method's `state_dict`."""
-    return NAMES_IN_FILES.get(name, name.removeprefix(NETWORK_PREFIX))
-
-
 def load_checkpoint(folder: Path) -> tuple[Method, dict[str, Any]]:
     """The trained network with what its method adds, in eval mode, and `meta.json`.
 
@@ -172,7 +163,7 @@ def load_checkpoint(folder: Path) -> tuple[Method, dict[str, Any]]:
             f"{path}: cannot be read ({error}); train again or restore the file"
         ) from None
     method = build_method(parameters, network)
-    names = {name_in_file(name): name for name in method.state_dict()}
+    names = {method.name_in_file(name): name for name in method.state_dict()}
     try:
         method.load_state_dict({names.get(name, name): tensors[name] for name in tensors})
     except RuntimeError as error:
