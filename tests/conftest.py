@@ -1,6 +1,7 @@
-"""What several tests share: small networks on a small part of the digits."""
+"""What several tests share: small networks on a small part of the digits, and the real data."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ ROOT = Path(__file__).parents[1]
 DIGITS = {
     "format": "digits", "note": "", "test_fraction": 0.2, "split_seed": 0, "enlargement": 4,
 }  # fmt: skip
+# What stands above a small trunk in the tests of part filters.
+TOP = {
+    "trunk_blocks": None, "standardised": False, "convolution": None, "interpretable": True,
+    "masks": True, "template": "code", "beta": 2.0,
+    "pool": {"side": 2, "stride": 2, "zeros": 0}, "init_std": None,
+    "new_bias": {"lr": 2.0, "decay": 0.0}, "trunk_bias_lr": 5.0, "beta_lr": 0.05,
+}  # fmt: skip
 LSG = {"name": "lsg", "lambda": 0.5, "a": 0.05, "s_density": 0.1}
 ALTERNATING = {"scheme": "alternating", "period": 3, "gate_phases": [1], "warmup_epochs": 0}
 PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
@@ -30,6 +38,16 @@ PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
 def one_thread() -> None:
     """Small nets are fastest with one thread, and byte-identical results need a fixed number."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data: CLEARFILTERS_REAL_DATA, or ../shared/data; skips without one."""
+    named = os.environ.get("CLEARFILTERS_REAL_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared/data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; name its folder in CLEARFILTERS_REAL_DATA")
+    return folder
 
 
 @pytest.fixture
@@ -113,6 +131,58 @@ def fresh_method(digits_store: Path) -> Callable[[TrainingSlice], Method]:
     return build
 
 
+TOP: dict[str, Any] = {
+    "trunk_blocks": None,
+    "standardised": False,
+    "convolution": None,
+    "interpretable": True,
+    "masks": True,
+    "template": "code",
+    "beta": 2.0,
+    "pool": {"side": 2, "stride": 2, "zeros": 0},
+    "init_std": None,
+    "new_bias": {"lr": 2.0, "decay": 0.0},
+    "trunk_bias_lr": 5.0,
+    "beta_lr": 0.05,
+}
+
+
+@pytest.fixture
+def part_model() -> Callable[..., dict[str, Any]]:
+    """Builds the model block of an interpretable network: a small trunk unless told otherwise."""
+
+    def build(name: str = "convnet", **top: Any) -> dict[str, Any]:
+        width = {"width": 4} if name == "convnet" else {}
+        head = {"hidden": [8], "dropout": 0.5}
+        return {"name": name, **width, "top": {**TOP, **top}, "head": head}
+
+    return build
+
+
+@pytest.fixture
+def part_block() -> Callable[..., dict[str, Any]]:
+    """Builds the method block of part filters: the released code's, unless told otherwise."""
+
+    def build(**changes: Any) -> dict[str, Any]:
+        return {
+            "name": "part-filters",
+            "variant": "code",
+            "layers": [1, 2],
+            "weight": 1.0,
+            "strength": 1e-6,
+            "falling": True,
+            "ratio": None,
+            "per_filter": False,
+            "alpha": 0.5,
+            "tau": 0.5,
+            "memory": 0.9,
+            "beta": {"spread": 3.0, "least": 1.5, "greatest": 3.0, "gain": 10000.0},
+            **changes,
+        }
+
+    return build
+
+
 @pytest.fixture
 def gate_block() -> Callable[..., dict[str, Any]]:
     """Builds the method block of a gate experiment: LSG, alternating, unless told otherwise."""
@@ -120,5 +190,41 @@ def gate_block() -> Callable[..., dict[str, Any]]:
     def build(**changes: Any) -> dict[str, Any]:
         moves = {} if "fixed" in changes else {"update": PLAIN}
         return {"name": "gate", "objective": LSG, "path": ALTERNATING, **moves, **changes}
+
+    return build
+
+
+@pytest.fixture
+def part_slice(make_slice: Callable[..., TrainingSlice]) -> Callable[..., TrainingSlice]:
+    """Builds a training slice of D = 8 filters on boxes of 32 pixels: cat or background.
+
+    With several categories they are told apart by one logistic output each, or as `loss` says.
+    `top` changes keys of TOP; `hidden` are the units of the fully connected layers.
+    """
+
+    def build(
+        *categories: str,
+        loss: str | None = None,
+        top: dict[str, Any] | None = None,
+        hidden: Sequence[int] = (5,),
+    ) -> TrainingSlice:
+        several = len(categories) > 1
+        task: dict[str, Any] = {"name": "single", "negatives": "neg", "positive_share": 0.75}
+        if several:
+            task = {"name": "multi", "min_images": 1, "max_images": None}
+        numbers = ("n02121808", "n02084071")
+        content = make_slice(
+            model={
+                "name": "convnet", "width": 2, "top": {**TOP, **(top or {})},
+                "head": {"hidden": list(hidden), "dropout": 0.5},
+            },
+            loss=loss or ("multi-label-logistic" if several else "logistic"),
+        ).model_dump(by_alias=True)  # fmt: skip
+        content["data"] = {
+            "format": "ilsvrc-parts", "note": "", "image_size": 32, "min_area": 0.0,
+            "categories": dict(zip(categories or ("cat",), numbers, strict=False)),
+            "train_share": 0.9, "task": task,
+        }  # fmt: skip
+        return TrainingSlice.model_validate(content)
 
     return build

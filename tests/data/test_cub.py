@@ -10,7 +10,7 @@ from PIL import Image
 
 from clearfilters.data.cub import read_raw, read_release
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import check_split, read_meta, read_split
+from clearfilters.data.store import ANNOTATION_FILES, check_split, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import CubParams
 from clearfilters.params.reading import parse_dataset
@@ -72,8 +72,8 @@ def test_species(tmp_path: Path) -> None:
     assert meta.skipped == {"landmarks outside their object's box": 1}
     assert meta.source == "CUB-200-2011, not the full release" and not meta.verified
     assert set(meta.raw_sha256) == {"CUB_200_2011/*.txt", "CUB_200_2011/images"}
-    train = read_split(store, "train", annotations=True)
-    test = read_split(store, "test", annotations=True)
+    train = read_split(store, "train", annotations=ANNOTATION_FILES)
+    test = read_split(store, "test", annotations=ANNOTATION_FILES)
     assert train.labels.tolist() == [0, 1] and test.labels.tolist() == [0]
     # The box, and nothing but the box, though the third one reaches beyond its image.
     for image, colour in ((train.images[0], BLUE), (train.images[1], RED), (test.images[0], BLUE)):

@@ -10,7 +10,7 @@ from clearfilters.data.animals.bird import BIRD_SPECIES, LANDMARKS
 from clearfilters.data.animals.layout import scene_rng
 from clearfilters.data.animals.scene import render_scene
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
+from clearfilters.data.store import ANNOTATION_FILES, Split, StoreMeta, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import AnimalsCubParams
 from clearfilters.params.reading import parse_dataset
@@ -53,7 +53,7 @@ ILSVRC = {
 def prepared(content: dict[str, Any], store: Path) -> tuple[StoreMeta, dict[str, Split]]:
     prepare(parse_dataset(content), store / "no raw data", store, download=True)
     return read_meta(store), {
-        split: read_split(store, split, annotations=True) for split in ("train", "test")
+        split: read_split(store, split, annotations=ANNOTATION_FILES) for split in ("train", "test")
     }
 
 

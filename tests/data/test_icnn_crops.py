@@ -25,6 +25,7 @@ from clearfilters.data.icnn_crops import (
     read_negatives,
     single_category_rows,
     stretch,
+    stretch_nearest,
     tile,
     training_indices,
 )
@@ -164,6 +165,19 @@ def test_stretch_against_a_naive_loop(height: int, width: int) -> None:
     assert np.abs(stretch(image, 16) - expected).max() <= 1.01
 
 
+@pytest.mark.parametrize(("height", "width", "size"), [(37, 20, 16), (5, 9, 16), (16, 7, 16)])
+def test_stretch_nearest_against_a_naive_loop(height: int, width: int, size: int) -> None:
+    values = np.random.default_rng(0).integers(0, 6, (height, width), dtype=np.uint8)
+    expected = [
+        [
+            values[int((row + 0.5) * height / size), int((column + 0.5) * width / size)]
+            for column in range(size)
+        ]
+        for row in range(size)
+    ]
+    np.testing.assert_array_equal(stretch_nearest(values, size), expected)
+
+
 @pytest.mark.parametrize("edge", range(4))
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_box_that_is_not_finite(edge: int, value: float) -> None:
@@ -251,6 +265,27 @@ def test_landmarks_stand_once_per_object(tmp_path: Path) -> None:
     )
     assert split.landmarks is not None
     pd.testing.assert_frame_equal(split.landmarks, expected)
+
+
+def test_parts_move_with_the_crop(tmp_path: Path) -> None:
+    """On an image that is white where its part is, the crop is, too."""
+    shown = np.zeros((10, 20), np.uint8)
+    shown[2:6, 4:8], shown[6:9, 4:16] = 3, 3
+    write_image(tmp_path, "1.png", np.repeat((shown * 85)[..., None], 3, axis=2))
+    files, box = RawFiles(tmp_path), Box(3, 1, 17, 9)
+    objects = [
+        BoxedObject(files, "1.png", 0, box, part_map=shown[1:9, 3:17]),
+        BoxedObject(files, "1.png", 0, box),
+    ]
+    names = ["head", "torso", "tail"]
+    split, _ = build_split(objects, tile(2, 6, 6), 56, names)
+    assert split.parts is not None and list(split.parts) == names
+    for masks in split.parts.values():
+        assert masks.shape == (2, 56, 56) and not masks[1].any()
+    assert not split.parts["head"].any() and not split.parts["torso"].any()
+    # But for corners, where bilinear resizing rounds.
+    assert ((split.images[0][..., 0] > 127) != split.parts["tail"][0]).mean() < 0.01
+    assert split.parts["tail"][0].sum() == (4 * 4 + 3 * 12) * 7 * 4
 
 
 def test_large_enough(tmp_path: Path) -> None:

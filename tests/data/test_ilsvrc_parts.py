@@ -12,7 +12,7 @@ from scipy.io import savemat
 from clearfilters.data.icnn_crops import Box
 from clearfilters.data.ilsvrc_parts import read_category, read_raw
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import read_meta, read_split
+from clearfilters.data.store import ANNOTATION_FILES, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import IlsvrcPartsParams
 from clearfilters.params.reading import parse_dataset
@@ -128,7 +128,7 @@ def test_one_category_against_background(tmp_path: Path) -> None:
     # Two objects, 12 positives: one object is for training, with 6 of them; of the negatives, 3.
     assert meta.counts == {"train": 9, "test": 7}
     assert len(meta.raw_sha256) == 5
-    train = read_split(store, "train", annotations=True)
+    train = read_split(store, "train", annotations=ANNOTATION_FILES)
     assert train.labels.tolist() == [1] * 6 + [0] * 3
     assert (train.images[:6] > 240).all()
     assert (np.abs(train.images[6:].astype(int) - 128) < 3).all()

@@ -10,6 +10,7 @@ import pytest
 from clearfilters.data import store
 from clearfilters.data.rows import RowImages
 from clearfilters.data.store import (
+    ANNOTATION_FILES,
     COUNTED_AT_ONCE,
     ROW_FILES,
     Split,
@@ -36,6 +37,15 @@ def indexed_split(rows: int, count: int = 4) -> Split:
 def all_rows(split: Split) -> Split:
     """The same split as an array of all rows."""
     return replace(split, images=split.images[:])
+
+
+def with_parts(split: Split) -> Split:
+    """The same split with two parts of each of its distinct images."""
+    assert isinstance(split.images, RowImages)
+    draws = np.random.default_rng(1)
+    shape = split.images.distinct.shape[:3]
+    parts = {name: draws.random(shape) < 0.3 for name in ("head", "front legs")}
+    return replace(split, parts=parts)
 
 
 def write(root: Path, train: Split, test: Split) -> None:
@@ -76,6 +86,26 @@ def test_one_split_whose_rows_repeat_images_is_enough(tmp_path: Path) -> None:
     assert read_meta(tmp_path).indexed
     for name, split in {"train": train, "test": test}.items():
         np.testing.assert_array_equal(read_split(tmp_path, name).images[:], split.images[:])
+
+
+def test_parts_are_stored_once_for_each_image(tmp_path: Path) -> None:
+    splits = {"train": with_parts(indexed_split(30)), "test": with_parts(indexed_split(9))}
+    write(tmp_path, **splits)
+    assert read_meta(tmp_path).annotations == ["parts"]
+    for name, split in splits.items():
+        found = read_split(tmp_path, name, annotations=ANNOTATION_FILES).parts
+        assert found is not None and split.parts is not None and list(found) == list(split.parts)
+        for part, masks in split.parts.items():
+            assert found[part].shape == (4, 5, 7)
+            np.testing.assert_array_equal(found[part], masks)
+
+
+def test_parts_by_row_are_refused_where_rows_repeat_images(tmp_path: Path) -> None:
+    good = with_parts(indexed_split(30))
+    bad = replace(good, parts={"head": np.zeros((30, 5, 7), bool)})
+    with pytest.raises(ClearfiltersError, match=r"`head` are bool \(30, 5, 7\).*\(4, 5, 7\)"):
+        write(tmp_path / "store", good, bad)
+    assert not (tmp_path / "store").exists()
 
 
 def test_many_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

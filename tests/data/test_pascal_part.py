@@ -52,6 +52,14 @@ def test_a_mat_file_that_is_no_annotation(raw: Path, content: dict[str, Any]) ->
     assert str(path) in message and "Pascal-Part" in message
 
 
+def test_masks_of_different_size_in_one_file(raw: Path) -> None:
+    path = annotate(
+        raw, "2010_000003", thing("cat", box(0, 0, 5, 5)), thing("cow", box(0, 0, 5, 5)[:19])
+    )
+    message = refused(raw)
+    assert f"{path}: the mask of a cow is (19, 30), that of a cat (20, 30)" in message
+
+
 def test_a_mask_that_is_no_array_of_numbers(raw: Path) -> None:
     path = path_of(raw, 3, "mat")
     record = {"class": "cat", "mask": "text", "parts": structs()}

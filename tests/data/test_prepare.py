@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import read_meta, read_split
+from clearfilters.data.store import ANNOTATION_FILES, read_meta, read_split
 from clearfilters.params.reading import parse_dataset
 from clearfilters.registry import DATASETS, load
 
@@ -51,7 +51,7 @@ def test_the_animals_are_rendered_and_read_as_real_ones(tmp_path: Path) -> None:
     assert meta.classes == ANIMALS["classes"] and meta.verified
     # Some of the 30 images show a second animal.
     assert 30 < sum(meta.counts.values()) <= 60
-    train = read_split(tmp_path / "a", "train", annotations=True)
+    train = read_split(tmp_path / "a", "train", annotations=ANNOTATION_FILES)
     assert train.masks is not None and train.parts is not None and train.landmarks is not None
     assert train.masks.any(axis=(1, 2)).all() and set(train.labels) == set(range(6))
     birds = train.labels == 0

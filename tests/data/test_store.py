@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from clearfilters.data import store
 from clearfilters.data.store import (
+    ANNOTATION_FILES,
     COUNTED_AT_ONCE,
     Split,
     channel_statistics,
@@ -194,7 +195,7 @@ def test_round_trip_with_annotations(tmp_path: Path) -> None:
     write(tmp_path, splits["train"], splits["test"])
     assert read_meta(tmp_path).annotations == ["masks", "parts", "landmarks"]
     for name, split in splits.items():
-        found = read_split(tmp_path, name, annotations=True)
+        found = read_split(tmp_path, name, annotations=ANNOTATION_FILES)
         np.testing.assert_array_equal(found.images, split.images)
         assert isinstance(found.masks, np.memmap) and split.masks is not None
         np.testing.assert_array_equal(found.masks, split.masks)
@@ -215,8 +216,8 @@ def test_a_landmark_table_without_rows(tmp_path: Path) -> None:
     assert split.landmarks is not None
     empty = replace(split, landmarks=split.landmarks.iloc[:0])
     write(tmp_path, split, empty)
-    found = read_split(tmp_path, "test", annotations=True).landmarks
-    full = read_split(tmp_path, "train", annotations=True).landmarks
+    found = read_split(tmp_path, "test", annotations=ANNOTATION_FILES).landmarks
+    full = read_split(tmp_path, "train", annotations=ANNOTATION_FILES).landmarks
     assert found is not None and full is not None and len(found) == 0
     pd.testing.assert_series_equal(found.dtypes, full.dtypes)
 
@@ -231,7 +232,7 @@ def test_landmarks_are_read_to_the_last_bit(
     assert split.landmarks is not None
     table = split.landmarks[split.landmarks["visible"]].assign(x=values, y=values[::-1])
     write(root, replace(split, landmarks=table), annotated_split(1))
-    found = read_split(root, "train", annotations=True).landmarks
+    found = read_split(root, "train", annotations=ANNOTATION_FILES).landmarks
     assert found is not None
     assert found["x"].tolist() == values and found["y"].tolist() == values[::-1]
 
@@ -261,7 +262,7 @@ def test_annotations_of_an_earlier_store_do_not_stay(tmp_path: Path) -> None:
     write(tmp_path, random_split(3), random_split(2))
     assert not list(tmp_path.rglob("masks.npy")) + list(tmp_path.rglob("parts.npz"))
     assert not list(tmp_path.rglob("landmarks.csv"))
-    assert read_split(tmp_path, "train", annotations=True).masks is None
+    assert read_split(tmp_path, "train", annotations=ANNOTATION_FILES).masks is None
 
 
 def test_what_was_skipped_and_how_masks_were_made_is_kept(tmp_path: Path) -> None:
@@ -332,7 +333,7 @@ def test_a_damaged_annotation_is_named(tmp_path: Path, file: str) -> None:
         else:
             path.write_bytes(damaged)
         with pytest.raises(ClearfiltersError) as caught:
-            read_split(tmp_path, "train", annotations=True)
+            read_split(tmp_path, "train", annotations=ANNOTATION_FILES)
         assert str(path) in str(caught.value) or "landmarks" in str(caught.value)
         read_split(tmp_path, "train")
 

@@ -11,8 +11,13 @@ from mat_files import structs
 from PIL import Image
 from scipy.io import savemat
 
+from clearfilters.data.parts import rows_with_parts
+from clearfilters.data.pascal_part import AnnotatedObject
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
+from clearfilters.data.record import record_data
+from clearfilters.data.rows import RowImages
+from clearfilters.data.store import ANNOTATION_FILES, Split, StoreMeta, read_meta, read_split
+from clearfilters.data.voc_icnn import part_map, part_names
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.reading import parse_dataset
 
@@ -70,6 +75,7 @@ def parameters(**changes: Any) -> Any:
     content = {
         "format": "voc-icnn",
         "note": "",
+        "masks_note": "drawn here",
         "classes": ["cat"],
         "image_size": SIZE,
         "min_area": 0.0,
@@ -83,7 +89,7 @@ def prepared(raw: Path, **changes: Any) -> tuple[StoreMeta, dict[str, Split]]:
     store = raw.parent / "store"
     prepare(parameters(**changes), raw, store, download=False)
     return read_meta(store), {
-        split: read_split(store, split, annotations=True) for split in ("train", "test")
+        split: read_split(store, split, annotations=ANNOTATION_FILES) for split in ("train", "test")
     }
 
 
@@ -134,6 +140,92 @@ def test_landmarks_are_the_centres_of_the_parts(raw: Path) -> None:
     assert len(splits["train"].landmarks) == 3 * 4
 
 
+def region(*slices: Region, size: int = SIZE) -> npt.NDArray[np.bool_]:
+    found = np.zeros((size, size), bool)
+    for part in slices:
+        found[part] = True
+    return found
+
+
+def test_merged_parts_in_the_stretched_box_once_for_each_object(raw: Path) -> None:
+    meta, splits = prepared(raw)
+    assert meta.annotations == ["parts", "landmarks"] and meta.masks_note == "drawn here"
+    # The box has 20 rows from 10 on and 10 columns, each twice as wide in the crop, from 5 on.
+    head = region((slice(0, 5), slice(0, 12)))
+    neck = region((slice(6, 8), slice(2, 6)), (slice(13, 15), slice(14, 16)))
+    for split, rows in (("train", [0, 2, 4, 6]), ("test", [0])):
+        parts, images = splits[split].parts, splits[split].images
+        assert parts is not None and isinstance(images, RowImages)
+        assert list(parts) == ["head", "torso", "front legs", "back legs", "tail"]
+        # Once for each cat and each background image, which has none.
+        assert {masks.shape for masks in parts.values()} == {(len(images.distinct), SIZE, SIZE)}
+        found = rows_with_parts(splits[split])
+        assert found.rows.tolist() == rows and (splits[split].labels[found.rows] == 1).all()
+        for index in range(len(rows)):
+            np.testing.assert_array_equal(found.masks["head"][index], head)
+            np.testing.assert_array_equal(found.masks["torso"][index], neck)
+        assert not any(found.masks[name].any() for name in ("front legs", "back legs", "tail"))
+
+
+def test_the_note_on_masks_is_recorded(raw: Path, tmp_path: Path) -> None:
+    prepared(raw, masks_note="boxes of parts in place of masks")
+    data = parameters(masks_note="boxes of parts in place of masks")
+    record_data(data, raw.parent / "store", tmp_path / "record.json")
+    assert "boxes of parts in place of masks" in (tmp_path / "record.json").read_text()
+
+
+def test_names_of_parts() -> None:
+    four = ["head", "torso", "front legs", "back legs"]
+    assert part_names(["bird"]) == ["head", "torso", "legs", "tail"]
+    for name in ("cat", "dog"):
+        assert part_names([name]) == [*four, "tail"]
+    for name in ("cow", "horse", "sheep"):
+        assert part_names([name]) == four
+    both = part_names(["cow", "bird"])
+    assert both == [*four, "legs", "tail"]
+    wing = AnnotatedObject("bird", mask(COW) > 0, {"lwing": mask(CAT) > 0, "lfoot": mask(COW) > 0})
+    hoof = AnnotatedObject("cow", mask(COW) > 0, {"lfuleg": mask(CAT) > 0, "tail": mask(COW) > 0})
+    np.testing.assert_array_equal(part_map([wing], both), 2 * mask(CAT) + 5 * mask(COW))
+    np.testing.assert_array_equal(part_map([hoof], both), 3 * mask(CAT))
+
+
+def test_later_parts_are_in_front() -> None:
+    head, neck, leg = (mask((slice(0, 12), slice(at, at + 10))) > 0 for at in (0, 5, 10))
+    found = AnnotatedObject("dog", mask(CAT) > 0, {"lfleg": leg, "neck": neck, "muzzle": head})
+    shown = part_map([found], part_names(["dog"]))
+    assert shown[0].tolist() == [1] * 5 + [2] * 5 + [3] * 10 + [0] * 40
+    assert not shown[12:].any()
+
+
+def test_parts_of_others_in_the_box(raw: Path) -> None:
+    """They stand behind the object's own, and nowhere where it has none."""
+    top, middle, bottom = ((slice(at, at + 10), slice(0, 20)) for at in (0, 10, 20))
+    body = mask((slice(0, 30), slice(0, 20)))
+    first = thing("cat", body, head=mask(top, middle))
+    annotate(raw, 3, first, thing("cat", mask(middle, bottom), torso=mask(middle, bottom)))
+    annotate(raw, 2, thing("cat", body), thing("cow", body, head=body))
+    annotate(raw, 4, thing("cat", body), thing("cat", mask(bottom), lfleg=mask(bottom)))
+    _, splits = prepared(raw, image_size=30)
+    # Seven cats in the order of their files, of which the fourth is for validation and the last is
+    # lost in the list of twelve.
+    train, test = splits["train"].parts, splits["test"].parts
+    assert train is not None and test is not None
+    upper, lower = (region((slice(*rows), slice(0, 30)), size=30) for rows in ((0, 20), (20, 30)))
+    np.testing.assert_array_equal(train["head"][2], upper)
+    np.testing.assert_array_equal(train["torso"][2], lower)
+    assert test["torso"][0].all() and not test["head"].any()
+    found = rows_with_parts(splits["train"])
+    # All but the first cats of files 2 and 4, of which nothing is annotated.
+    assert found.rows.tolist() == [0, 4, 8]
+    assert found.masks["front legs"].all(axis=(1, 2)).tolist() == [False, False, True]
+
+
+def test_parts_that_belong_nowhere_are_counted(raw: Path) -> None:
+    annotate(raw, 2, thing("cow", mask(COW), tail=mask(COW), head=mask(COW)))
+    meta, _ = prepared(raw, classes=["cow"])
+    assert meta.skipped == {"parts `tail` of a cow": 1}
+
+
 def test_several_classes(raw: Path) -> None:
     meta, splits = prepared(raw, classes=["cow", "cat"], task=MULTI)
     assert meta.classes == ["cow", "cat"] and meta.counts == {"train": 20, "test": 4}
@@ -175,3 +267,33 @@ def test_what_is_refused(raw: Path) -> None:
 def test_classes_that_do_not_fit(changes: dict[str, Any]) -> None:
     with pytest.raises(ClearfiltersError, match=r"does not fit|must name each class once"):
         parameters(**changes)
+
+
+@pytest.mark.slow
+def test_the_real_animals(real_data: Path, tmp_path: Path) -> None:
+    if not (real_data / "voc2010_animals").is_dir():
+        pytest.skip(f"no voc2010_animals in {real_data}")
+    task = {**MULTI, "min_images": 1}
+    classes = ["cow", "dog", "cat", "horse", "sheep"]
+    data = parameters(classes=classes, image_size=64, task=task)
+    prepare(data, real_data / "voc2010_animals", tmp_path, download=False)
+    splits = {
+        split: read_split(tmp_path, split, annotations=ANNOTATION_FILES)
+        for split in ("train", "test")
+    }
+    objects = np.zeros(5, int)
+    with_parts = 0
+    for split in splits.values():
+        # Each object plain and mirrored.
+        objects += np.bincount(split.labels) // 2
+        found = rows_with_parts(split)
+        with_parts += len(found.rows)
+        # No pixel shows two parts.
+        assert np.sum(list(found.masks.values()), axis=0).max() == 1
+        table = split.landmarks
+        assert table is not None
+        heads = table[(table["landmark"] == "head") & table["visible"]]
+        assert set(heads["image"]) <= set(found.rows)
+    # What its README counts.
+    assert objects.tolist() == [591, 1521, 1257, 740, 752]
+    assert with_parts == pytest.approx(1980, abs=5)

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from clearfilters.data.prepare import prepare
-from clearfilters.data.store import Split, StoreMeta, read_meta, read_split
+from clearfilters.data.store import ANNOTATION_FILES, Split, StoreMeta, read_meta, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.datasets import VocPartsParams
 
@@ -94,7 +94,7 @@ def prepared(raw: Path, **changes: Any) -> tuple[StoreMeta, dict[str, Split]]:
     store = raw.parent / "store"
     prepare(params(**changes), raw, store, download=False)
     return read_meta(store), {
-        split: read_split(store, split, annotations=True) for split in ("train", "test")
+        split: read_split(store, split, annotations=ANNOTATION_FILES) for split in ("train", "test")
     }
 
 

@@ -66,7 +66,9 @@ class BoxedObject:
     """An object of class `label` in the image `name` of `files`; no box means the whole image.
 
     A landmark with several instances stands in `landmarks` once for each. `image_shape` is the
-    image's height and width where its annotation says so.
+    image's height and width where its annotation says so. `part_map` says which part each pixel of
+    the box shows, uint8: 0 for none, k for the k-th of the data set's parts; None where no part is
+    annotated.
     """
 
     files: RawFiles
@@ -75,6 +77,7 @@ class BoxedObject:
     box: Box | None = None
     landmarks: list[Landmark] = field(default_factory=list)
     image_shape: tuple[int, int] | None = None
+    part_map: npt.NDArray[np.uint8] | None = None
 
     @property
     def path(self) -> Path:
@@ -193,6 +196,7 @@ def build_task(
     data: CategoriesParams,
     raw: Path,
     skipped: Counter[str],
+    part_names: Sequence[str] = (),
 ) -> tuple[dict[str, Split], dict[str, str]]:
     """The images of a task: one category against background images, or several categories.
 
@@ -201,6 +205,7 @@ def build_task(
         data: size of the images, least area, share for training, and the task.
         raw: the folder of all raw data.
         skipped: what is left out is added to it.
+        part_names: see `build_split`.
 
     Returns:
         The splits, and the SHA-256 of each folder of images that was read.
@@ -240,7 +245,7 @@ def build_task(
         )
     splits = {}
     for split in SPLITS:
-        splits[split], left_out = build_split(objects, rows[split], data.image_size)
+        splits[split], left_out = build_split(objects, rows[split], data.image_size, part_names)
         skipped.update(left_out)
     folders = {found.files.folder: found.files for found in objects}
     return splits, {
@@ -298,10 +303,21 @@ def stretch(image: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
     return np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
+def stretch_nearest(values: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """An array (H, W) resized to (size, size), its proportions not kept, to the nearest pixel."""
+    return np.array(Image.fromarray(values).resize((size, size), Image.Resampling.NEAREST))
+
+
 def build_split(
-    objects: Sequence[BoxedObject], rows: Sequence[Row], size: int
+    objects: Sequence[BoxedObject], rows: Sequence[Row], size: int, part_names: Sequence[str] = ()
 ) -> tuple[Split, Counter[str]]:
     """Read and cut the objects that the rows name, each once.
+
+    Args:
+        objects: all that the rows may name.
+        rows: of the split.
+        size: side of the crops in pixels.
+        part_names: of the data set's parts, whose masks move with the crop (nearest pixel).
 
     Returns:
         The split, with one image per object, and counts of what was left out. An object's landmarks
@@ -319,6 +335,8 @@ def build_split(
     for position, row in enumerate(rows):
         uses.setdefault(row.object_index, []).append(position)
     images = np.empty((len(uses), size, size, 3), np.uint8)
+    # Untouched where an object lacks a part, so that background images cost no memory.
+    parts = {name: np.zeros(images.shape[:3], np.bool_) for name in part_names}
     image_of_row = np.empty(len(rows), np.int64)
     for number, (index, positions) in enumerate(uses.items()):
         found = objects[index]
@@ -338,6 +356,10 @@ def build_split(
             raise ClearfiltersError(f"{found.path}: {error}") from None
         images[number] = stretch(image[top:bottom, left:right], size)
         image_of_row[positions] = number
+        if found.part_map is not None:
+            shown = stretch_nearest(found.part_map, size)
+            for k in np.unique(shown[shown > 0]):
+                parts[part_names[k - 1]][number] = shown == k
         first = next((position for position in positions if not rows[position].flipped), None)
         if first is None:
             continue
@@ -349,7 +371,8 @@ def build_split(
     table = pd.DataFrame(landmarks, columns=LANDMARK_COLUMNS)
     table = table.astype({"image": np.int64, "x": float, "y": float, "visible": bool})
     mirrored = np.array([row.flipped for row in rows], np.bool_)
-    return Split(RowImages(images, image_of_row, mirrored), labels, landmarks=table), skipped
+    rows_of_images = RowImages(images, image_of_row, mirrored)
+    return Split(rows_of_images, labels, parts=parts or None, landmarks=table), skipped
 
 
 def _check_landmarks(found: BoxedObject, width: int, height: int) -> None:

@@ -124,16 +124,20 @@ def read_annotation(path: Path, classes: Sequence[str]) -> list[AnnotatedObject]
 
     Raises:
         ClearfiltersError: if the file is missing or damaged, has no `anno.objects`, a name is no
-            text, a mask is no array of finite numbers, or a part's mask is not as large as its
-            object's.
+            text, a mask is no array of finite numbers, or masks differ in size.
     """
-    found = []
+    found: list[AnnotatedObject] = []
     anno = _field(read_mat(path), "anno", path)
     for record in _structs(_field(anno, "objects", path), path):
         name = _name(record, "class", path)
         if name not in classes:
             continue
         mask = _mask(record, path)
+        if found and mask.shape != found[0].mask.shape:
+            raise ClearfiltersError(
+                f"{path}: the mask of a {name} is {mask.shape}, that of a {found[0].name} "
+                f"{found[0].mask.shape}; expected the same; fetch the file again"
+            )
         parts: dict[str, Mask] = {}
         for part in _structs(_field(record, "parts", path), path):
             part_name, part_mask = _name(part, "part_name", path), _mask(part, path)

@@ -14,12 +14,13 @@ once, uint8 (n, H, W, 3), and
 and where the source has them (`StoreMeta.annotations` says which)
 
 - `<root>/<split>/masks.npy`: bool (N, H, W), memory-mapped when read
-- `<root>/<split>/parts.npz`: part -> bool (N, H, W)
+- `<root>/<split>/parts.npz`: part -> bool (N, H, W), compressed; of an indexed store (n, H, W), the
+  parts of each image of images.npy
 - `<root>/<split>/landmarks.csv`: image, landmark, x, y, visible
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ class Split:
         labels: int64 (N,) in [0, C).
         masks: the object, bool (N, H, W); None where the source has none. A thin object may lose
             its last pixel when it is made smaller, so a mask may be empty.
-        parts: name -> bool (N, H, W), empty where an object lacks the part.
+        parts: name -> bool (N, H, W), empty where an object lacks the part, and all of them empty
+            where no part of it is annotated; (n, H, W) of the distinct images where `images` are
+            `RowImages`. `parts.rows_with_parts` gives them by row.
         landmarks: a row per landmark with the columns `LANDMARK_COLUMNS`: image (row in the split),
             landmark (its name), x, y (float, in pixels of the stored image; pixel i covers
             [i, i + 1], so its centre is i + 0.5) and visible (bool; where it is false, x and y mean
@@ -147,7 +150,7 @@ def check_split(name: str, split: Split, num_classes: int) -> None:
     if split.masks is not None:
         _check_masks(f"{name}: masks", split.masks, images.shape[:3])
     for part, masks in (split.parts or {}).items():
-        _check_masks(f"{name}: part `{part}`", masks, images.shape[:3])
+        _check_masks(f"{name}: part `{part}`", masks, stored.shape[:3])
     if split.landmarks is not None:
         _check_landmarks(f"{name}: landmarks", split.landmarks, images.shape[:3])
 
@@ -343,20 +346,20 @@ def image_files(meta: StoreMeta) -> list[str]:
     return ["images.npy", *(ROW_FILES if meta.indexed else ())]
 
 
-def read_split(root: Path, name: str, *, annotations: bool = False) -> Split:
+def read_split(root: Path, name: str, *, annotations: Collection[str] = ()) -> Split:
     """One split, images and masks memory-mapped.
 
     Args:
         root: the store's folder.
         name: of the split.
-        annotations: also read the masks, parts and landmarks that the store has. All parts are
-            held in memory.
+        annotations: the kinds to read, too (keys of ANNOTATION_FILES), of those that the store
+            has. All parts are held in memory.
 
     Raises:
         ClearfiltersError: if a file is missing or truncated, or the arrays do not fit together.
     """
     meta = read_meta(root)
-    kinds = meta.annotations if annotations else []
+    kinds = [kind for kind in meta.annotations if kind in annotations]
     folder = root / name
     arrays = [_read(folder / file, root) for file in image_files(meta)]
     split = Split(
