@@ -17,6 +17,12 @@ def nested_or_null(matrix: Floats, decimals: int = 4) -> list[Any]:
     return [None if np.isnan(row).any() else nested(row, decimals) for row in matrix]
 
 
+def values_or_null(values: Floats, decimals: int = 6) -> list[float | None]:
+    """Values (N,) rounded, None in place of each NaN."""
+    rounded: list[float] = nested(values, decimals)
+    return [None if value != value else value for value in rounded]
+
+
 def mean_or_null(values: Floats) -> float | None:
     """Mean of the values that are not NaN, or None if there are none."""
     defined = values[~np.isnan(values)]
