@@ -16,13 +16,15 @@ class BlockNetwork(nn.Module):
         blocks: images -> maps A after the last ReLU; the last convolution stands in the last block.
         head: the linear layer, (C, K).
         frozen: how many of the first blocks do not change.
+        left_out: names in published files of the tensors of blocks that were replaced.
     """
 
     def __init__(self, blocks: Sequence[tuple[str, nn.Module]], num_classes: int) -> None:
         """Blocks in order, each with what precedes the names of its tensors in published files."""
         super().__init__()
         self.blocks = nn.Sequential(*(block for _, block in blocks))
-        self.prefixes = [prefix for prefix, _ in blocks]
+        self.prefixes: list[str | None] = [prefix for prefix, _ in blocks]
+        self.left_out: set[str] = set()
         self.frozen = 0
         self.head = nn.Linear(self.last_conv.out_channels, num_classes)
         for module in self.blocks.modules():
@@ -44,12 +46,21 @@ class BlockNetwork(nn.Module):
 
     @property
     def published_names(self) -> dict[str, str]:
-        """Name in `blocks.state_dict()` -> name in published files."""
+        """Name in `blocks.state_dict()` -> name in published files, of those that have one."""
         names = {}
         for key in self.blocks.state_dict():
             index, rest = key.split(".", 1)
-            names[key] = self.prefixes[int(index)] + rest.removeprefix("body.")
+            prefix = self.prefixes[int(index)]
+            if prefix is not None:
+                names[key] = prefix + rest.removeprefix("body.")
         return names
+
+    def replace_above(self, count: int, block: nn.Module) -> None:
+        """Put one block, of which no file has weights, in the place of all but the first blocks."""
+        before = self.published_names
+        self.blocks = nn.Sequential(*self.blocks[:count], block)
+        self.prefixes = [*self.prefixes[:count], None]
+        self.left_out |= set(before.values()) - set(self.published_names.values())
 
     def freeze(self, count: int) -> None:
         """Freeze the first blocks: no gradients, BatchNorm with its stored statistics."""

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.blocks import BlockNetwork
 from clearfilters.models.heads import ConvolutionalHead
-from clearfilters.params.networks import ConvolutionalHeadParams
-from clearfilters.registry import BLOCK_NETWORKS, NETWORKS, load
+from clearfilters.params.networks import ConvolutionalHeadParams, TopParams
+from clearfilters.registry import BLOCK_NETWORKS, NETWORKS, TOP, load
 
 
 class Backbone(Protocol):
@@ -39,6 +39,9 @@ class Classifier(nn.Module):
 
     Takes images in [0, 1], so that attacks and saliency work in pixel space, and returns one
     logits tensor: the STD path, which is the only one used for testing.
+
+    Attributes:
+        factors: on learning rate and weight decay, of parameters that have their own, by name.
     """
 
     mean: Tensor
@@ -62,6 +65,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.fc = fc
+        self.factors: dict[str, tuple[float, float]] = {}
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
 
@@ -83,6 +87,11 @@ class Classifier(nn.Module):
                 "network has another; leave model.head out"
             )
         return self.parts.head
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs it has."""
+        return self.parts.head.out_features if self.fc is None else self.fc.outputs
 
     def feature_maps(self, images: Tensor) -> Tensor:
         """Images in [0, 1], (N, 3, H, W) -> maps A (N, K, h, w) after the last ReLU."""
@@ -116,6 +125,7 @@ def build_classifier(
     std: Sequence[float],
     head: ConvolutionalHeadParams | None = None,
     image_size: int | None = None,
+    top: TopParams | None = None,
 ) -> Classifier:
     """A freshly initialised network.
 
@@ -128,9 +138,11 @@ def build_classifier(
         std: per-channel standard deviation of the training images.
         head: a head of convolutional layers; None for the linear one.
         image_size: side of the images in pixels, which such a head must know.
+        top: what stands above the trunk, with such a head; None for the network's own blocks.
 
     Raises:
-        ClearfiltersError: if there is no network of that name, or not in that width.
+        ClearfiltersError: if there is no network of that name, or not in that width, or it is no
+            sequence of blocks and a top is given.
     """
     if name not in NETWORKS:
         raise ClearfiltersError(
@@ -146,9 +158,15 @@ def build_classifier(
         return Classifier(backbone, mean, std)
     assert image_size is not None
     backbone.head = None
+    surgery = None if top is None else load(TOP)(top)
+    if surgery is not None:
+        surgery.replace(backbone, name)
     filters, side = _map_size(backbone, image_size)
     fc = ConvolutionalHead(filters, side, head.hidden, num_classes, head.dropout)
-    return Classifier(backbone, mean, std, fc)
+    network = Classifier(backbone, mean, std, fc)
+    if surgery is not None:
+        surgery.finish(network)
+    return network
 
 
 @torch.no_grad()

@@ -31,12 +31,17 @@ STAGES = (
 STEM, LAST = 32, 1280
 
 
+def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """The zeros of TensorFlow's "SAME" before and after a row or column of so many pixels."""
+    missing = max((ceil(side / stride) - 1) * stride + kernel - side, 0)
+    return missing // 2, missing - missing // 2
+
+
 @fx.wrap  # the sizes of x are not known while torch.fx traces
 def _same_padded(x: Tensor, kernel_size: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
     pads: list[int] = []
     for side, kernel, stride in zip(reversed(x.shape[2:]), kernel_size, strides, strict=True):
-        missing = max((ceil(side / stride) - 1) * stride + kernel - side, 0)
-        pads += [missing // 2, missing - missing // 2]
+        pads += same_padding(side, kernel, stride)
     return F.pad(x, pads)
 
 

@@ -25,6 +25,7 @@ class ConvolutionalHead(nn.Module):
             dropout: the share of hidden units that are dropped in training, in [0, 1).
         """
         super().__init__()
+        self.outputs = outputs
         layers: list[nn.Module] = []
         before, kernel = filters, side
         for units in hidden:

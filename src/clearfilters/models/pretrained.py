@@ -13,7 +13,7 @@ from clearfilters.models import efficientnet_lite
 from clearfilters.models.blocks import BlockNetwork
 from clearfilters.models.classifier import Classifier, block_network
 from clearfilters.models.torchvision_networks import TORCHVISION_WEIGHTS, torchvision_tensors
-from clearfilters.models.vgg_ms import ARCHITECTURES
+from clearfilters.models.vgg_ms import FILES
 
 # Of ImageNet's training images, as torchvision's weights take them.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -33,7 +33,8 @@ def load_pretrained(model: Classifier, name: str, weights: str, raw: Path) -> st
         name: its name in the registry.
         weights: `torchvision` (downloaded), `package` (EfficientNet-Lite0's), or a file relative to
             `raw`: a state dictionary (.pth or .safetensors) with torchvision's names (for
-            EfficientNet-Lite0 those of the package), or MatConvNet's .mat for VGG-M and VGG-S.
+            EfficientNet-Lite0 those of the package), or MatConvNet's .mat: for VGG-M, VGG-S and
+            Caffe's AlexNet only this, for VGG-16 too.
         raw: the folder of the raw data.
 
     Returns:
@@ -53,13 +54,14 @@ def load_pretrained(model: Classifier, name: str, weights: str, raw: Path) -> st
         tensors = torchvision_tensors(name)
     else:
         path = _packaged(name) if weights == "package" else raw / weights
-        if name in ARCHITECTURES:
-            tensors, average = _matconvnet(path, name)
+        if name in FILES and (path.suffix == ".mat" or name not in TORCHVISION_WEIGHTS):
+            tensors, average = _matconvnet(path, name, network)
             mean, std = [value / 255 for value in average], [1 / 255] * 3
         else:
             tensors = read_tensors(path)
         source = f"{path.name}, sha256 {file_sha256(path)}"
-    network.blocks.load_state_dict(matching(network, tensors, f"{weights}: `{name}`"))
+    found = matching(network, tensors, f"{weights}: `{name}`")
+    network.blocks.load_state_dict({**network.blocks.state_dict(), **found})
     for buffer, values in ((model.mean, mean), (model.std, std)):
         buffer.copy_(torch.tensor(values).view_as(buffer))
     return source
@@ -74,14 +76,19 @@ def _packaged(name: str) -> Path:
     return efficientnet_lite.packaged_weights()
 
 
-def _matconvnet(path: Path, name: str) -> tuple[dict[str, Tensor], list[float]]:
+def _matconvnet(
+    path: Path, name: str, network: BlockNetwork
+) -> tuple[dict[str, Tensor], list[float]]:
     if path.suffix != ".mat":
         raise ClearfiltersError(
-            f"{path}: the weights of `{name}` are read from MatConvNet's imagenet-{name}.mat only"
+            f"{path}: the weights of `{name}` are read from MatConvNet's {FILES[name]} only"
         )
     from clearfilters.models.matconvnet import read_matconvnet  # HDF5 is slow to import
 
-    return read_matconvnet(path, name)
+    tensors, average = read_matconvnet(path, name)
+    # VGG-16 has the names of torchvision, in the same order.
+    names = network.published_names.values()
+    return dict(zip(names, tensors.values(), strict=True)), average
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -117,7 +124,8 @@ def matching(network: BlockNetwork, tensors: dict[str, Tensor], source: str) -> 
 
     Args:
         network: where they go.
-        tensors: by published name; those of the published head are ignored.
+        tensors: by published name; those of the published head, and of blocks that were replaced,
+            are ignored.
         source: the file and the network, for messages.
 
     Raises:
@@ -147,7 +155,7 @@ def matching(network: BlockNetwork, tensors: dict[str, Tensor], source: str) -> 
                 f"{source}: `{theirs}` has values that are not finite; fetch the weights again"
             )
         found[ours] = tensor
-    known = set(names.values())
+    known = {*names.values(), *network.left_out}
     for theirs in tensors:
         if theirs not in known and not theirs.startswith(HEADS):
             raise ClearfiltersError(
