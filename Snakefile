@@ -7,6 +7,11 @@ from pathlib import Path
 
 from snakemake.utils import min_version, update_config
 
+# A CPU's maps come and go by megabytes: let glibc keep them, or it spends half of the time on fetching
+# and clearing pages. Bytes; of the first, the greatest that it takes.
+os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(32 * 2**20))
+os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(2**30))
+
 # The code beside this file, not that of another checkout in whose environment Snakemake may run.
 SOURCE = str(Path(workflow.basedir, "src"))
 sys.path.insert(0, SOURCE)

@@ -15,6 +15,8 @@ from benchmarks import (
     forest_features,
     localization,
     memory,
+    part_measures,
+    part_training,
     path_epochs,
     phi_fit,
     training_speed,
@@ -64,6 +66,15 @@ def main() -> None:
         ),
         *localization.run(
             repeats=1 if brief else 5, images=20 if brief else 500, loop_images=1 if brief else 10
+        ),
+        part_training.run(repeats=1 if brief else 7, batches=2 if brief else 8),
+        part_measures.run_location_instability(
+            repeats=1 if brief else 5, images=200 if brief else 1000
+        ),
+        part_measures.run_part_interpretability(
+            repeats=1 if brief else 3,
+            images=20 if brief else 1000,
+            loop_images=1 if brief else 5,
         ),
         finetune.run(repeats=1, count=32 if brief else 64, epochs=10 if brief else finetune.EPOCHS),
         memory.run(batches=1 if brief else 8),

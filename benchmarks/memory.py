@@ -23,8 +23,9 @@ from benchmarks.usual_loop import UsualLoop
 from clearfilters.data.store import read_split, write_store
 from clearfilters.training.checkpoint import build_method
 from clearfilters.training.determinism import make_deterministic
+from clearfilters.training.evaluation import evaluate
 from clearfilters.training.inputs import to_device
-from clearfilters.training.loop import Trainer, evaluate
+from clearfilters.training.loop import Trainer
 
 REQUIRED_GIB = 2.0
 CPU = torch.device("cpu")

@@ -89,6 +89,7 @@ def _measure_network(args: Arguments) -> None:
         args.data,
         args.parameters,
         device=_device(args.device),
+        frozen=args.frozen,
         **_of_the_measurement(args),
     )
 
@@ -150,7 +151,7 @@ def _report(args: Arguments) -> None:
 
 
 def _predict(args: Arguments) -> None:
-    from clearfilters.predict import run
+    from clearfilters.predict.command import run
 
     run(args.images, args.checkpoint, args.out, args.filters, args.gate_threshold)
 
@@ -220,6 +221,7 @@ def build_parser() -> argparse.ArgumentParser:
     network = measurement("measure-network", _measure_network, "checkpoint -> one measurement")
     add(network, "analysis", help="localization, one_pixel, ...")
     add_network(network)
+    add(network, "--frozen", type=Path, required=False, help="keeps what frozen blocks compute")
     add(network, "--out", type=Path, help="the measurement's JSON")
 
     detection = measurement(
@@ -255,7 +257,7 @@ def build_parser() -> argparse.ArgumentParser:
     report = reporting("report", _report, "tables, figures and claims -> one page")
     add(report, "--out", type=Path, help="the page")
 
-    predict = command("predict", _predict, "images -> class, deciding filters, activation map")
+    predict = command("predict", _predict, "images -> class, deciding filters, picture")
     add(predict, "images", type=Path, nargs="+", help="image files")
     add(predict, "--checkpoint", type=Path, help="checkpoint folder")
     add(predict, "--out", type=Path, required=False, default=Path(), help="folder of the pictures")

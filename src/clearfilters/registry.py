@@ -87,6 +87,10 @@ METHODS = {
         "clearfilters.params.methods:GateParams",
         "clearfilters.methods.gate_training:GateTraining",
     ),
+    "part-filters": MethodEntry(
+        "clearfilters.params.methods:PartFilterParams",
+        "clearfilters.methods.part_training:PartTraining",
+    ),
 }
 
 # For small images, trained from scratch; each builder takes num_classes and width.
@@ -99,6 +103,8 @@ CIFAR_NETWORKS = {
     "resnet110": "clearfilters.models.resnet_cifar:resnet110",
     "alexnet": "clearfilters.models.alexnet_cifar:CifarAlexNet",
 }
+# A trunk for the rendered animals, likewise.
+SMALL_TRUNKS = {"convnet": "clearfilters.models.convnet:convnet"}
 # ImageNet's, which can be fine-tuned; each builder takes num_classes and gives a BlockNetwork.
 BLOCK_NETWORKS = {
     "resnet18": "clearfilters.models.torchvision_networks:resnet18",
@@ -109,17 +115,23 @@ BLOCK_NETWORKS = {
     "vgg16": "clearfilters.models.torchvision_networks:vgg16",
     "vgg-m": "clearfilters.models.vgg_ms:vgg_m",
     "vgg-s": "clearfilters.models.vgg_ms:vgg_s",
+    "caffe-alexnet": "clearfilters.models.vgg_ms:caffe_alexnet",
     "efficientnet-lite0": "clearfilters.models.efficientnet_lite:EfficientNetLite0",
 }
-NETWORKS = {**CIFAR_NETWORKS, **BLOCK_NETWORKS}
+NETWORKS = {**CIFAR_NETWORKS, **SMALL_TRUNKS, **BLOCK_NETWORKS}
+# Of a network with another top.
+TOP = "clearfilters.models.surgery:Surgery"
 # Of a fine-tuned network.
 PRETRAINED = "clearfilters.models.pretrained:load_pretrained"
 
 
 # The kinds of jobs in which a measurement is taken: experiments, those of run.localized in their
-# place, points of the trade-off's grid, and, besides, models that are attacked.
-Group = Literal["plain", "localized", "tradeoff", "attacked"]
+# place, points of the trade-off's grid, and, besides, models that are attacked, and the first of
+# each experiment of run.pictured.
+Group = Literal["plain", "localized", "tradeoff", "attacked", "pictured"]
 LINEAR_HEAD = "linear head"
+# A trunk with another top (models/surgery.py), whose last convolution is measured.
+NEW_TOP = "new top"
 
 
 @dataclass(frozen=True)
@@ -134,8 +146,8 @@ class MeasurementEntry:
             of adversarial `samples` has a step of its own.
         kind: what it is made of.
         groups: the jobs in which it is taken.
-        needs: what a model or its data must have, else it is left out: a linear head, a gate, or
-            annotations (masks, parts, landmarks).
+        needs: what a model or its data must have, else it is left out: a linear head, a new top, a
+            gate, or annotations (masks, parts, landmarks).
         reads_gates: whether it reads the trained gate, or the one that Phi fits.
         block: where its parameters stand in params.yaml; by default under `analysis`.
     """
@@ -208,6 +220,25 @@ MEASUREMENTS = {
         needs=(LINEAR_HEAD, "masks"),
         block="localization",
     ),
+    "part_location": MeasurementEntry(
+        "clearfilters.params.measurements:PartLocationParams",
+        "clearfilters.training.part_location:measure_part_location",
+        kind="network",
+        needs=(NEW_TOP, "landmarks"),
+    ),
+    "part_interpretability": MeasurementEntry(
+        "clearfilters.params.measurements:PartInterpretabilityParams",
+        "clearfilters.training.part_interpretability:measure_part_interpretability",
+        kind="network",
+        needs=(NEW_TOP, "parts"),
+    ),
+    "part_pictures": MeasurementEntry(
+        "clearfilters.params.measurements:PartPicturesParams",
+        "clearfilters.training.part_pictures:measure_part_pictures",
+        kind="network",
+        groups=("pictured",),
+        needs=(NEW_TOP, "landmarks"),
+    ),
     "detection": MeasurementEntry(
         "clearfilters.params.attacks:DetectionParams",
         "clearfilters.attacks.attacked_model:measure_detection",
@@ -270,6 +301,15 @@ TABLES = {
     "lsg_table4": "clearfilters.reporting.tables.detection:lsg_table4",
     "csg_detection": "clearfilters.reporting.tables.detection:csg_detection",
     "lsg_table5": "clearfilters.reporting.tables.black_box:lsg_table5",
+    "icnn_table1": "clearfilters.reporting.tables.parts:icnn_table1",
+    "icnn_table2": "clearfilters.reporting.tables.parts_multi:icnn_table2",
+    "icnn_table3": "clearfilters.reporting.tables.parts:icnn_table3",
+    "icnn_table4": "clearfilters.reporting.tables.parts:icnn_table4",
+    "icnn_table5": "clearfilters.reporting.tables.parts:icnn_table5",
+    "icnn_table6": "clearfilters.reporting.tables.parts_multi:icnn_table6",
+    "icnn_table7": "clearfilters.reporting.tables.parts_multi:icnn_table7",
+    "icnn_filters": "clearfilters.reporting.tables.part_filters:icnn_filters",
+    "icnn_weight": "clearfilters.reporting.tables.part_filters:icnn_weight",
 }
 
 FIGURES = {
@@ -284,4 +324,7 @@ FIGURES = {
     "attack_examples": "clearfilters.reporting.figures.attacks:attack_examples",
     "detection_importance": "clearfilters.reporting.figures.attacks:detection_importance",
     "detection_cross": "clearfilters.reporting.figures.attacks:detection_cross",
+    "icnn_figure5": "clearfilters.reporting.figures.part_pictures:icnn_figure5",
+    "icnn_figure6": "clearfilters.reporting.figures.part_pictures:icnn_figure6",
+    "icnn_weight": "clearfilters.reporting.figures.parts:icnn_weight",
 }

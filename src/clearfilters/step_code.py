@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import clearfilters
-from clearfilters.registry import ATTACKS, METHODS, NETWORKS, PRETRAINED
+from clearfilters.registry import ATTACKS, METHODS, NETWORKS, PRETRAINED, TOP
 
 PACKAGE = "clearfilters"
 # What a module may read besides other modules.
@@ -77,6 +77,8 @@ def model_files(step: str, slice_: Mapping[str, Any]) -> list[str]:
     """
     network = NETWORKS.get(slice_["model"]["name"])  # the training refuses one that is not known
     chosen = [METHODS[slice_["method"]["name"]].method, *filter(None, [network])]
+    if slice_["model"].get("top") is not None:
+        chosen.append(TOP)
     if (slice_.get("finetune") or {}).get("weights") is not None:
         chosen.append(PRETRAINED)
     return step_files(step, *chosen)

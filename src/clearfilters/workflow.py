@@ -105,7 +105,11 @@ class Plan:
     def figures(self) -> list[str]:
         """Ids of the figures whose experiments the run has."""
         entries = [
-            {"role": job.role, "analysis": analysis, "setting": (job.dataset, job.model)}
+            {
+                "role": job.role,
+                "analysis": analysis,
+                "setting": (job.dataset, job.model.name, job.model.width),
+            }
             for job in self._jobs.values()
             for analysis in analyses_of(self.params, job)
         ]
@@ -137,7 +141,7 @@ class Plan:
     def store_files(self, dataset: str) -> list[str]:
         """The files of the processed store of a data set."""
         data = data_params(self.params, dataset)
-        kinds = [ANNOTATION_FILES[kind] for kind in data.ANNOTATIONS]
+        kinds = [ANNOTATION_FILES[kind] for kind in data.annotations]
         files = (*ROW_FILES, *kinds) if data.INDEXED else kinds
         some = [f"{split}/{file}" for split in SPLITS for file in files]
         return [f"{self.data}/{dataset}/{file}" for file in (*STORE_FILES, *some)]

@@ -280,6 +280,28 @@ def test_a_detector_cannot_have_more_images_than_are_attacked(default_params: Co
         load_params(default_params)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("resnet99", "run.pictured: no experiment `resnet99`"),
+        ("resnet20-std", "run.pictured: `resnet20-std` has no model.top"),
+    ],
+)
+def test_pictures_of_what_has_no_part_filters(
+    default_params: Content, name: str, message: str
+) -> None:
+    default_params["run"]["pictured"] = [name]
+    with pytest.raises(ClearfiltersError, match=message):
+        load_params(default_params)
+
+
+def test_maps_that_change_cannot_be_standardised(default_params: Content) -> None:
+    experiment = default_params["experiments"]["rendered-cat-interpretable"]
+    experiment["finetune"]["trained_blocks"] = 2
+    with pytest.raises(ClearfiltersError, match=r"set finetune.trained_blocks: 1"):
+        load_params(default_params)
+
+
 def test_a_preset_replaces_the_experiments_and_merges_the_rest(default_params: Content) -> None:
     preset = {
         "run": {

@@ -30,6 +30,8 @@ FEATURE_ANALYSES = (
 )  # fmt: skip
 GATE_ANALYSES = ("gate_statistics", "leakage", "masking", "similarity", "clustering")
 ATTACK_ANALYSES = ("detection", "one_pixel", "local_search")
+# Their heads are not linear, and the rendered ILSVRC images have landmarks only.
+PART_ANALYSES = ("part_location",)
 OBJECT_ANALYSES = ("classification", "phi", "mis", "mis_floor", "leakage", "localization")
 TRADEOFF_ANALYSES = ("classification", "phi", "leakage")
 ANALYSES = (*FEATURE_ANALYSES, "localization", *ATTACK_ANALYSES)
@@ -160,8 +162,8 @@ def test_a_data_set_shapes_the_slices_of_what_is_trained_on_it(default_params: C
     changed = copy.deepcopy(default_params)
     changed["datasets"]["digits"]["split_seed"] = 1
     before, after = _hashes(default_params, training_slice), _hashes(changed, training_slice)
-    on_others = {key[0] for key in before if key[0].startswith("animals-")}
-    assert len(on_others) == 3
+    on_others = {key[0] for key in before if key[0].startswith(("animals-", "rendered-"))}
+    assert len(on_others) == 8
     assert _changed(before, after) == {key[0] for key in before} - on_others
 
 
@@ -179,6 +181,10 @@ def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
             assert analyses_of(params, job) == TRADEOFF_ANALYSES
         elif job.dataset == "animals":
             assert analyses_of(params, job) == OBJECT_ANALYSES
+        elif job.model.top is not None:
+            pictured = job.experiment in default_params["run"]["pictured"]
+            pictures = ("part_pictures",) if pictured else ()
+            assert analyses_of(params, job) == (*PART_ANALYSES, *pictures)
         elif job.experiment in default_params["attacks"]["experiments"] and job.seed == 0:
             assert analyses_of(params, job) == (*FEATURE_ANALYSES, *ATTACK_ANALYSES)
         else:
@@ -195,7 +201,9 @@ def test_a_run_may_leave_out_floors_and_its_other_measurements_stay_current(
     after = load_params(default_params)
     for job in jobs(after):
         lost = set(analyses_of(before, job)) - set(analyses_of(after, job))
-        own = job.experiment == "resnet20-std" or job.role == "tradeoff"
+        own = (
+            job.experiment == "resnet20-std" or job.role == "tradeoff" or job.model.top is not None
+        )
         assert lost == (set() if own else {"mis_floor"})
         for analysis in analyses_of(after, job):
             assert measurement_slice(before, job, analysis) == measurement_slice(

@@ -23,6 +23,7 @@ from clearfilters.params.slices import TrainingSlice
 from clearfilters.training import frozen, inputs, loop
 from clearfilters.training.checkpoint import build_method, load_checkpoint
 from clearfilters.training.features import record_features
+from clearfilters.training.inputs import in_order
 
 Build = Callable[..., TrainingSlice]
 Block = Callable[..., dict[str, Any]]
@@ -216,13 +217,13 @@ def test_view_streams_are_no_epoch_streams() -> None:
 
 def test_a_batch_takes_any_view_of_its_own_images() -> None:
     maps = (torch.arange(3)[:, None] + 10.0 * torch.arange(50))[:, :, None, None, None]
-    data = frozen.CachedOutputs(maps, torch.arange(50))
+    data = frozen.CachedOutputs(maps, torch.arange(50), torch.arange(50))
     chosen = torch.tensor([4, 7, 31] * 40)
     found = data.batch(chosen, torch.Generator().manual_seed(0))
     assert found.shape == (120, 1, 1, 1)
     assert torch.equal(found.flatten() // 10, chosen.float())
     assert set((found.flatten() % 10).tolist()) == {0.0, 1.0, 2.0}
-    assert torch.cat([maps for maps, _ in data.in_order()]).flatten().tolist() == [
+    assert torch.cat([maps for maps, _ in in_order(data)]).flatten().tolist() == [
         10.0 * image for image in range(50)
     ]
 

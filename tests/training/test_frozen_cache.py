@@ -26,7 +26,7 @@ def test_views_are_augmented_copies(digits_store: Path, tuned: Build) -> None:
     # The maps of every view are those of some crop and flip of the image.
     for view in range(2):
         stream = inputs.random_stream(CPU, 1, view, frozen.VIEW_STREAM)
-        chosen = torch.arange(frozen.TRUNK_BATCH)
+        chosen = torch.arange(frozen.TRUNK_BATCH["cpu"])
         expected = part.run(data.batch(chosen, stream)).permute(0, 2, 3, 1)
         assert torch.equal(found.outputs[view, chosen], expected)
     assert not torch.equal(found.outputs[0], found.outputs[1])
@@ -69,6 +69,30 @@ def test_outputs_of_images_as_they_are_are_computed_once(
         changed()
         assert sum(passed) == before + 64
     assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_rows_that_show_the_same_image_are_computed_once(tmp_path: Path) -> None:
+    pixels = torch.arange(4, dtype=torch.uint8)[:, None, None, None].expand(4, 2, 2, 3).clone()
+    pixels[:, :, 0] += 100
+    image_of_row = torch.tensor([2, 0, 2, 1, 0, 2])
+    mirrored = torch.tensor([False, False, True, False, False, False])
+    labels = torch.arange(6)
+    data = inputs.Images(pixels, image_of_row, mirrored, labels, size=2, flip=False)
+    passed: list[int] = []
+
+    def run(batch: Tensor) -> Tensor:
+        passed.append(len(batch))
+        return batch
+
+    for folder in (None, tmp_path, tmp_path):
+        cache = frozen.Cache(folder, "a", torch.float16)
+        found = cache.outputs(data, frozen.FrozenPart(run, {}), "train")
+        assert found.outputs.shape == (1, 4, 2, 2, 3)
+        expected = data.as_they_are(torch.arange(6)).half().float()
+        assert torch.equal(found.as_they_are(torch.arange(6)), expected)
+        stream = torch.Generator().manual_seed(0)
+        assert torch.equal(found.batch(torch.tensor([5, 2]), stream), expected[[5, 2]])
+    assert sum(passed) == 8
 
 
 def test_a_damaged_file_of_outputs(tmp_path: Path, digits_store: Path, tuned: Build) -> None:

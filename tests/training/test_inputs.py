@@ -56,12 +56,27 @@ def test_batches_are_those_of_all_rows(
         assert found.stride() == expected.stride()
 
 
+def test_distinct_rows_are_the_first_of_each_image_and_its_mirror_image(
+    splits: dict[str, Split],
+) -> None:
+    for name, split in splits.items():
+        data = inputs.to_device(split, CPU)
+        rows, number = data.distinct_rows()
+        seen: dict[tuple[int, bool], int] = {}
+        pairs = zip(data.image_of_row.tolist(), data.mirrored.tolist(), strict=True)
+        expected = [seen.setdefault(pair, len(seen)) for pair in pairs]
+        assert number.tolist() == expected, name
+        assert rows.tolist() == [expected.index(value) for value in range(len(seen))]
+        everything = torch.arange(40)
+        assert torch.equal(data.as_they_are(rows)[number], data.as_they_are(everything))
+
+
 def test_rows_in_order_are_all_rows_as_they_are(
     splits: dict[str, Split], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "EVALUATION_BATCH", 16)
     for split in splits.values():
-        batches = list(inputs.to_device(split, CPU).in_order())
+        batches = list(inputs.in_order(inputs.to_device(split, CPU)))
         assert [len(labels) for _, labels in batches] == [16, 16, 8]
         images = torch.cat([images for images, _ in batches])
         assert images.is_contiguous(memory_format=torch.channels_last)

@@ -73,6 +73,18 @@ def test_killed_in_an_epoch_and_resumed_ends_as_if_left_alone(
         assert killed == (tmp_path / "alone" / "checkpoint" / name).read_bytes(), name
 
 
+def test_part_filters_resume_with_their_memory_slopes_and_dropout(
+    tmp_path: Path, digits_store: Path, make_slice: Build, part_model: Block, part_block: Block
+) -> None:
+    parameters = make_slice(model=part_model(), method=part_block(weight=1e4), lr=0.01, epochs=3)
+    (tmp_path / "killed").mkdir()
+    killed_then_resumed(parameters, digits_store, tmp_path / "killed")
+    run(parameters, digits_store, tmp_path / "alone")
+    for name in ("model.safetensors", "history.csv"):
+        killed = (tmp_path / "killed" / "checkpoint" / name).read_bytes()
+        assert killed == (tmp_path / "alone" / "checkpoint" / name).read_bytes(), name
+
+
 def test_a_resume_state_of_other_parameters_is_not_used(
     tmp_path: Path, digits_store: Path, make_slice: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,6 +42,20 @@ def test_multistep_after_a_warmup(progress: float, factor: float) -> None:
     assert lr_factor(schedule("multistep", 2, [8, 12]), progress, 20) == pytest.approx(factor)
 
 
+@pytest.mark.parametrize("epoch", range(15))
+def test_geometric_is_the_schedule_of_interpretable_cnns(epoch: int) -> None:
+    """lr 10^(-(e - 1) / 9) for e = 1 to 10, a tenth from then on; the same all through an epoch."""
+    expected = 10 ** (-min(epoch, 9) / 9)
+    for within in (0, 0.5, 0.99):
+        factor = lr_factor(schedule("geometric", 0, [10]), epoch + within, 50)
+        assert factor == pytest.approx(expected)
+
+
+def test_geometric_falls_over_one_number_of_epochs() -> None:
+    with pytest.raises(ValueError, match="name that one number in milestones"):
+        schedule("geometric", 0, [3, 5])
+
+
 def test_a_training_that_is_all_warmup() -> None:
     assert lr_factor(schedule("cosine", 3), 2.5, 3) == pytest.approx(2.5 / 3)
 

@@ -76,6 +76,8 @@ if not plan.is_recorded:
         resources:
             mem_mb=3000,
             gpu=gpus(),
+            # As in train.smk.
+            frozen="data/frozen",
         params:
             slice=lambda wildcards: plan.measurement_slice(**wildcards),
             data=lambda wildcards, input: Path(input.store[0]).parent,
@@ -83,5 +85,5 @@ if not plan.is_recorded:
         shell:
             "clearfilters measure-network {wildcards.analysis} --parameters {params.slice:q}"
             " --experiment {wildcards.experiment:q} --seed {wildcards.seed}"
-            " --data {params.data:q} --checkpoint {params.checkpoint:q} --out {output:q}"
-            " 2>&1 | tee {log:q}"
+            " --data {params.data:q} --checkpoint {params.checkpoint:q}"
+            " --frozen {resources.frozen:q} --out {output:q} 2>&1 | tee {log:q}"

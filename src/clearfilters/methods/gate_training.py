@@ -15,7 +15,7 @@ from clearfilters.methods.method import (
     OptimizerSpec,
     ParameterGroup,
     as_trained,
-    trained_parameters,
+    network_groups,
 )
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.methods import CsgParams, GateParams, LsgParams
@@ -86,7 +86,7 @@ class GateTraining(Method):
 
         The third one's momentum is its own.
         """
-        theta = [ParameterGroup(trained_parameters(self.network))]
+        theta = network_groups(self.network)
         if self.gate_path_lr is None:
             found = {THETA: as_trained(training, theta)}
         else:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from clearfilters.methods.losses import LOSSES
 from clearfilters.models.classifier import Classifier
+from clearfilters.models.standardisation import Standardisation
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.params.training import TrainingParams
-from clearfilters.training.inputs import autocast
+from clearfilters.training.inputs import Inputs, autocast, in_order
 
 # The optimizer of the network's parameters, in `Method.optimizers`.
 THETA = "theta"
@@ -96,9 +97,9 @@ def as_trained(
 class Method(nn.Module, ABC):
     """A network and what a method adds to it. All of its tensors are the checkpoint.
 
-    A training asks, in this order: which `phase` an epoch is; of each batch the `cost`; and after
-    the backward pass for a `step`. After the epoch it asks for `facts`, and now and then evaluates
-    the logits of `forward`.
+    A training first lets it `begin`, then asks, in this order: which `phase` an epoch is; of each
+    batch the `cost`; and after the backward pass for a `step`. After the epoch it asks for `facts`,
+    and now and then evaluates the logits of `forward`.
 
     Attributes:
         network: what is tested, attacked and measured.
@@ -136,7 +137,20 @@ class Method(nn.Module, ABC):
 
     def optimizers(self, training: TrainingParams) -> dict[str, OptimizerSpec]:
         """What moves the parameters, in the order of the steps; the first moves the network."""
-        return {THETA: as_trained(training, [ParameterGroup(trained_parameters(self.network))])}
+        return {THETA: as_trained(training, network_groups(self.network))}
+
+    def begin(self, data: Inputs) -> None:
+        """Take from the training data what must be known before the first epoch.
+
+        Here it is the scale of the maps that a network standardises. It is not called again where a
+        training is resumed.
+        """
+        for layer in self.network.modules():
+            if isinstance(layer, Standardisation):
+                layer.fit(inputs for inputs, _ in in_order(data))
+
+    def start_epoch(self, epoch: int) -> None:
+        """Before an epoch, counted from 0; what a step reads of it must lie in a tensor."""
 
     def step(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
         """Move all that moves after a backward pass.
@@ -180,6 +194,15 @@ class Method(nn.Module, ABC):
     def take(self, feature_maps: Callable[[Tensor], Tensor], *, compiled: bool) -> None:
         """Let `inputs` be what this function makes maps A of: images, or frozen outputs."""
         self._maps: Any = torch.compile(feature_maps) if compiled else feature_maps
+
+
+def network_groups(network: Classifier) -> list[ParameterGroup]:
+    """The parameters of a network that are not frozen, grouped by their factors."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(network.factors.get(name, (1.0, 1.0)), []).append(parameter)
+    return [ParameterGroup(found, *factors) for factors, found in groups.items()]
 
 
 def trained_parameters(module: nn.Module) -> list[nn.Parameter]:

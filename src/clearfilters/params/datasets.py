@@ -1,9 +1,16 @@
 """Data sets: one block per format, and what each format annotates."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SerializeAsAny, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from clearfilters.params.fields import (
     Count,
@@ -23,16 +30,19 @@ from clearfilters.registry import DATASETS
 class DatasetBase(Strict):
     """What the parameters of every data set have.
 
-    `note` stands in the tables. ANNOTATIONS are the kinds that every store of it has
-    (data.store.ANNOTATION_FILES). INDEXED: the store holds each image once, beside which rows show
-    it (data.store.ROW_FILES).
+    `note` stands in the tables. INDEXED: the store holds each image once, beside which rows show it
+    (data.store.ROW_FILES).
     """
 
-    ANNOTATIONS: ClassVar[tuple[str, ...]] = ()
     INDEXED: ClassVar[bool] = False
 
     format: str
     note: str
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """The kinds that its store has (data.store.ANNOTATION_FILES)."""
+        return ()
 
 
 class DigitsParams(DatasetBase):
@@ -61,13 +71,16 @@ class ObjectCropParams(DatasetBase):
     the tables.
     """
 
-    ANNOTATIONS = ("masks", "parts", "landmarks")
-
     masks_note: str
     classes: Annotated[list[AnimalClass], Field(min_length=1)]
     image_size: Count
     train_share: Fraction
     split_seed: Seed
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Of every object."""
+        return ("masks", "parts", "landmarks")
 
     @model_validator(mode="after")
     def _classes_once(self) -> "ObjectCropParams":
@@ -148,12 +161,27 @@ class ImageFolderParams(DatasetBase):
     """`<folder>/{train,val}/<class>/<image>`, as ImageNet is kept; `folder` lies below raw.root.
 
     The shorter side is resized to `resize`, then the centre is cropped to `image_size`.
+    `landmarks`: both `train` and `val` have a landmarks.csv.
     """
 
     format: Literal["imagefolder"]
     folder: RawFolder
     image_size: Count
     resize: Count
+    landmarks: bool = False
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Landmarks, where the folder has them."""
+        return ("landmarks",) if self.landmarks else ()
+
+    @model_serializer(mode="wrap")
+    def _without_absent_landmarks(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Checkpoints and stores are known by the hash of this, and many are older than the key.
+        content: dict[str, Any] = serialize(self)
+        if not self.landmarks:
+            del content["landmarks"]
+        return content
 
     @model_validator(mode="after")
     def _crop_within(self) -> "ImageFolderParams":
@@ -168,11 +196,15 @@ class BoxCropParams(DatasetBase):
     `min_area` is of the box, in square pixels.
     """
 
-    ANNOTATIONS = ("landmarks",)
     INDEXED = True
 
     image_size: Count
     min_area: NonNegative
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Of every object."""
+        return ("landmarks",)
 
 
 class CubBackgroundParams(Strict):
@@ -306,11 +338,18 @@ class AnimalsIlsvrcParams(IlsvrcCropParams, RenderingParams):
 class VocIcnnParams(CategoriesParams):
     """Pascal VOC 2010 with Pascal-Part, prepared as in the interpretable-CNN papers.
 
-    The order of `classes` gives the labels.
+    The order of `classes` gives the labels. `masks_note` (how the masks of parts were obtained)
+    stands in the tables.
     """
 
     format: Literal["voc-icnn"]
+    masks_note: str
     classes: Annotated[list[AnimalClass], Field(min_length=1)]
+
+    @property
+    def annotations(self) -> tuple[str, ...]:
+        """Of every object."""
+        return ("parts", "landmarks")
 
     @model_validator(mode="after")
     def _classes_fit_task(self) -> "VocIcnnParams":

@@ -98,8 +98,7 @@ def jobs(params: Params) -> list[Job]:
     for name in params.run.experiments:
         experiment = _experiment(params, name, "run.experiments")
         training = _overridden(params.training, experiment.training, f"experiments.{name}.training")
-        seeds = params.run.seeds if experiment.seeds is None else experiment.seeds
-        for seed in seeds:
+        for seed in seeds_of(params, name):
             found.append(
                 Job(
                     experiment=name,
@@ -114,6 +113,12 @@ def jobs(params: Params) -> list[Job]:
                 )
             )
     return found + _tradeoff_jobs(params)
+
+
+def seeds_of(params: Params, name: str) -> list[int]:
+    """The seeds of an experiment that is defined."""
+    own = params.experiments[name].seeds
+    return params.run.seeds if own is None else own
 
 
 def _dataset(params: Params, experiment: ExperimentParams, name: str) -> str:

@@ -29,6 +29,7 @@ def load_params(content: Mapping[str, Any]) -> Params:
         check_names(params)
         check_labels(params)
         check_localized(params)
+        check_pictured(params)
         check_mis_floors(params)
         check_attacks(params)
     except ValidationError as error:
@@ -77,10 +78,28 @@ def check_localized(params: Params) -> None:
             raise ClearfiltersError(
                 f"params.yaml: run.localized: the run trains no `{name}`; add it to run.experiments"
             )
-        if "masks" not in data_params(params, found[name].dataset).ANNOTATIONS:
+        if "masks" not in data_params(params, found[name].dataset).annotations:
             raise ClearfiltersError(
                 f"params.yaml: run.localized: the data of `{name}`, `{found[name].dataset}`, have "
                 "no object masks; name experiments on `voc-parts` or `animals`"
+            )
+
+
+def check_pictured(params: Params) -> None:
+    """Refuse pictures of models that no run could train, or that have no top of their own.
+
+    Raises:
+        ClearfiltersError: naming the experiment.
+    """
+    for name in params.run.pictured:
+        if name not in params.experiments:
+            raise ClearfiltersError(
+                f"params.yaml: run.pictured: no experiment `{name}`; defined: "
+                f"{', '.join(sorted(params.experiments))}"
+            )
+        if params.experiments[name].model.top is None:
+            raise ClearfiltersError(
+                f"params.yaml: run.pictured: `{name}` has no model.top; name experiments that have"
             )
 
 

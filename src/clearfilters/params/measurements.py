@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import Field, PlainValidator, create_model
+from pydantic import Field, PlainValidator, create_model, model_validator
 
 from clearfilters.params.fields import (
     Count,
@@ -121,6 +121,64 @@ class LocalizationParams(Strict):
     random_seed: Seed
     examples: Count
     batch_size: Count
+
+
+class PartLocationParams(Strict):
+    """How a filter's positions are judged by landmarks.
+
+    `landmarks` are the names that count, by format of the data; all where none are given.
+    `test_only` are the formats of which test objects alone count, in place of all. Each filter is
+    judged on its `strongest` images with the landmark, if they are `minimum_images`. The floor of
+    R² is the mean over `shuffles` of the landmarks. Test objects alone are reported besides where
+    each landmark is on `minimum_test_images` of them.
+    """
+
+    landmarks: dict[str, list[str]]
+    test_only: list[str]
+    strongest: Count
+    minimum_images: Annotated[int, Field(ge=2)]
+    minimum_test_images: Count
+    shuffles: Count
+    seed: Seed
+
+
+class PartInterpretabilityParams(Strict):
+    """How a filter's regions are judged by parts.
+
+    A unit is active above the `quantile` of its filter's values; its region is a disc of a radius
+    in pixels, of which `radius` is the one that tables show. A region hits a part above `hit_iou`.
+    `seed` is of the unit that fires at random.
+    """
+
+    quantile: Fraction
+    radii: Annotated[list[Count], Field(min_length=1)]
+    radius: Count
+    hit_iou: Fraction
+    seed: Seed
+
+    @model_validator(mode="after")
+    def _radius_is_one_of_them(self) -> "PartInterpretabilityParams":
+        if self.radius not in self.radii:
+            raise ValueError(f"radius {self.radius} must be one of radii {self.radii}")
+        return self
+
+
+class PartPicturesParams(Strict):
+    """Which pictures show what filters see.
+
+    A unit is active above the `quantile` of its filter's values; its region is a disc of a `radius`
+    in strides of the map. `filters` with the highest peaks are shown on their strongest `images`;
+    of `heat_maps` images it is shown where all filters peak. Pictures have `picture_size` pixels a
+    side at most, and are JPEGs of `jpeg_quality`.
+    """
+
+    quantile: Fraction
+    radius: Positive
+    filters: Count
+    images: Count
+    heat_maps: Count
+    picture_size: Count
+    jpeg_quality: Annotated[int, Field(ge=1, le=95)]
 
 
 def _of_registry(value: Any) -> Any:

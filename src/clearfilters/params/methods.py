@@ -7,6 +7,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 from clearfilters.params.fields import (
     Count,
     Density,
+    Fraction,
     Natural,
     NonNegative,
     Positive,
@@ -34,6 +35,10 @@ class StdParams(MethodBase):
     """Ordinary training: nothing to choose."""
 
     name: Literal["std"]
+
+    def roles(self) -> list[str]:
+        """The network without gate, or the ordinary CNN beside an interpretable one."""
+        return ["std", "ordinary"]
 
 
 class LsgParams(Strict):
@@ -119,6 +124,57 @@ class GateParams(MethodBase):
                 "a gate has either `update`, how it moves, or `fixed`, and not both; remove one "
                 "(in a preset: `update: null` or `fixed: null`), or add one"
             )
+        return self
+
+
+class BetaParams(Strict):
+    """What the slopes of the masks are drawn to, and how strongly.
+
+    The target is `spread` over a map's standard deviation in cells, in [least, greatest].
+    """
+
+    spread: Positive
+    least: Positive
+    greatest: Positive
+    gain: Positive
+
+
+class PartFilterParams(MethodBase):
+    """The filter loss of interpretable CNNs.
+
+    `strength` times `weight` is c of the code at the first epoch, or lambda of the paper over the
+    mean largest activation. `falling`: over the number of the epoch. `ratio`: in place of the
+    weight, the norm of the filter loss's gradient over that of the task's, of each filter or of the
+    layer. `layers`: those that have a filter loss, 1 below 2; none for masks alone. `beta` null:
+    the masks' slopes stay. `alpha` is of the code's variant, `tau` of the paper's.
+    """
+
+    name: Literal["part-filters"]
+    variant: Literal["code", "paper"]
+    layers: list[Literal[1, 2]]
+    weight: Positive
+    strength: Positive
+    falling: bool
+    ratio: Positive | None
+    per_filter: bool
+    alpha: Positive
+    tau: Positive
+    memory: Fraction
+    beta: BetaParams | None
+
+    def roles(self) -> list[str]:
+        """By what the filter loss is given."""
+        if not self.layers:
+            return ["masks-only"]
+        if self.ratio is not None:
+            return ["held", "mixed"]
+        named = ["interpretable", "loss-only"] if self.weight == 1 else ["weighted"]
+        return [*named, "mixed"]
+
+    @model_validator(mode="after")
+    def _layers_each_once(self) -> "PartFilterParams":
+        if self.layers != sorted(set(self.layers)):
+            raise ValueError(f"layers {self.layers} must rise and name each once")
         return self
 
 

@@ -56,6 +56,52 @@ class ExperimentParams(Strict):
         return content
 
     @model_validator(mode="after")
+    def _standardises_frozen_maps(self) -> "ExperimentParams":
+        top, finetune = self.model.top, self.finetune
+        moves = finetune is None or finetune.trained_blocks != 1
+        if top is not None and top.standardised and moves:
+            raise ValueError(
+                "model.top.standardised: the maps below the top must not change; set "
+                "finetune.trained_blocks: 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _measures_a_trained_convolution(self) -> "ExperimentParams":
+        top, finetune = self.model.top, self.finetune
+        frozen = finetune is not None and finetune.trained_blocks == 1
+        if frozen and top is not None and top.convolution is None and not top.interpretable:
+            raise ValueError(
+                "model.top: no convolution stands above the frozen blocks; give "
+                "model.top.convolution a number of filters, or raise finetune.trained_blocks"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _role_fits_the_top(self) -> "ExperimentParams":
+        top = self.model.top
+        if top is None:
+            return self
+        wanted = {
+            "ordinary": (False, False),
+            "loss-only": (True, False),
+            **dict.fromkeys(
+                ("interpretable", "masks-only", "weighted", "held", "mixed"), (True, True)
+            ),
+        }.get(self.role)
+        if wanted not in (None, (top.interpretable, top.masks)):
+            raise ValueError(
+                f"role {self.role} wants model.top with interpretable and masks {wanted}, found "
+                f"{(top.interpretable, top.masks)}"
+            )
+        if (self.role == "mixed") != (top.ordinary > 0):
+            raise ValueError(
+                f"role {self.role}, but model.top.ordinary is {top.ordinary}; filters are left "
+                "ordinary in the role mixed, and in no other"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _role_fits_the_method(self) -> "ExperimentParams":
         if self.role not in self.method.roles():
             raise ValueError(
@@ -103,16 +149,24 @@ class ClaimsParams(Strict):
     much_lower_ratio: Density
     filter_share: Density
     filter_share_margin: NonNegative
+    part_accuracy_margin: NonNegative
+    part_instability_margin: NonNegative
+    part_follow_r2: Density
+    part_distinct_cells: Positive
 
 
 class RunParams(Strict):
-    """The run: where its results go, which experiments it has, and which seeds."""
+    """The run: where its results go, which experiments it has, and which seeds.
+
+    `localized`, `mis_floors` and `pictured` are experiments of which more is measured.
+    """
 
     name: Name
     datasets: list[Name]
     seeds: list[Seed]
     experiments: list[Name]
     localized: list[Name]
+    pictured: list[Name] = Field(default_factory=list)
     mis_floors: list[Name] | None = None
     tradeoff: TradeoffParams | None
 
@@ -120,8 +174,10 @@ class RunParams(Strict):
     def _each_once(self) -> "RunParams":
         for name in ("datasets", "experiments", "seeds"):
             check_each_once(name, getattr(self, name))
-        if len(set(self.localized)) != len(self.localized):
-            raise ValueError(f"localized {self.localized} must name each entry once")
+        for name in ("localized", "pictured"):
+            named = getattr(self, name)
+            if len(set(named)) != len(named):
+                raise ValueError(f"{name} {named} must name each entry once")
         if self.mis_floors is not None and len(set(self.mis_floors)) != len(self.mis_floors):
             raise ValueError(f"mis_floors {self.mis_floors} must name each entry once")
         return self

@@ -15,13 +15,13 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.params.attacks import SamplingParams, WhiteBoxParams
 from clearfilters.params.datasets import DatasetParams, RenderingParams, StyleParams
 from clearfilters.params.fields import Count, Seed, Strict
-from clearfilters.params.jobs import TRADEOFF, Job, data_params
+from clearfilters.params.jobs import TRADEOFF, Job, data_params, seeds_of
 from clearfilters.params.measurements import taken_of
 from clearfilters.params.methods import MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams
 from clearfilters.params.run import Params
 from clearfilters.params.training import TrainingParams
-from clearfilters.registry import LINEAR_HEAD, MEASUREMENTS, Group
+from clearfilters.registry import LINEAR_HEAD, MEASUREMENTS, NEW_TOP, Group
 
 
 class TrainingSlice(Strict):
@@ -181,9 +181,13 @@ def analyses_of(params: Params, job: Job) -> tuple[str, ...]:
     groups = {group_of(params, job)}
     if is_attacked(params, job):
         groups.add("attacked")
-    offers = {*job.method.offers(), *data_params(params, job.dataset).ANNOTATIONS}
+    if job.experiment in params.run.pictured and job.seed == seeds_of(params, job.experiment)[0]:
+        groups.add("pictured")
+    offers = {*job.method.offers(), *data_params(params, job.dataset).annotations}
     if job.model.head is None:
         offers.add(LINEAR_HEAD)
+    if job.model.top is not None:
+        offers.add(NEW_TOP)
     floors = params.run.mis_floors
     return tuple(
         name

@@ -20,7 +20,7 @@ Border = Literal["black", "reflect"]  # of an image that is padded for random cr
 class ScheduleParams(Strict):
     """Learning rate over epochs, times `lr`."""
 
-    name: Literal["cosine", "multistep"]
+    name: Literal["cosine", "multistep", "geometric"]
     warmup_epochs: Natural
     milestones: list[Count]
     gamma: Fraction
@@ -31,6 +31,10 @@ class ScheduleParams(Strict):
             raise ValueError(f"milestones {self.milestones} must rise")
         if self.name == "multistep" and not self.milestones:
             raise ValueError("multistep needs milestones; name at least one, or choose cosine")
+        if self.name == "geometric" and len(self.milestones) != 1:
+            raise ValueError(
+                "geometric falls over a number of epochs; name that one number in milestones"
+            )
         return self
 
 

@@ -63,6 +63,7 @@ def build_network(
         std=std,
         head=parameters.model.head,
         image_size=image_size,
+        top=parameters.model.top,
     )
 
 

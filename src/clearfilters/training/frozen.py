@@ -7,7 +7,7 @@ images as they are, which other trainings can use too, are kept in files.
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,19 @@ from clearfilters.artifacts import atomic_path, parameters_hash
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods.method import Method
 from clearfilters.models.classifier import Classifier, block_network
+from clearfilters.params.networks import FineTuneParams
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.progress import progress
 from clearfilters.training.inputs import (
-    EVALUATION_BATCH,
     Images,
     Inputs,
     autocast,
     random_stream,
 )
 
-# Images that pass the frozen blocks at once; only memory and rounding depend on it.
-TRUNK_BATCH = 100
+# Images that pass the frozen blocks at once; only time, memory and rounding depend on it. A CPU
+# spends most of its time on fetching and clearing memory for more.
+TRUNK_BATCH = {"cpu": 2, "cuda": 100}
 # Third number of a view's random stream; an epoch's has two.
 VIEW_STREAM = 1
 
@@ -65,10 +66,11 @@ class UncachedOutputs:
         """Outputs (B, c, h', w') of the chosen images, augmented anew."""
         return self.part.run(self.images.batch(chosen, generator))
 
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs of all images as they are, with their labels."""
-        for images, labels in self.images.in_order():
-            yield torch.cat([self.part.run(few) for few in images.split(TRUNK_BATCH)]), labels
+    def as_they_are(self, chosen: Tensor) -> Tensor:
+        """Outputs (B, c, h', w') of the chosen images, not augmented."""
+        images = self.images.as_they_are(chosen)
+        few = TRUNK_BATCH[images.device.type]
+        return torch.cat([self.part.run(some) for some in images.split(few)])
 
 
 @dataclass(frozen=True)
@@ -76,29 +78,30 @@ class CachedOutputs:
     """A split at the freezing boundary, computed before.
 
     Attributes:
-        outputs: (V, N, h', w', c) of V augmented views.
+        outputs: (V, n, h', w', c) of V augmented views.
         labels: y, (N,).
+        output_of_row: which of the n outputs each row has, (N,).
     """
 
     outputs: Tensor
     labels: Tensor
+    output_of_row: Tensor
 
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """Outputs (B, c, h', w') of a random view of each chosen image."""
         views = torch.randint(
             len(self.outputs), chosen.shape, generator=generator, device=chosen.device
         )
-        return self.outputs[views, chosen].permute(0, 3, 1, 2)
+        return self._as_input(self.outputs[views, self.output_of_row[chosen]])
 
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Outputs of all images in the first view, with their labels."""
-        batches = zip(
-            self.outputs[0].split(EVALUATION_BATCH),
-            self.labels.split(EVALUATION_BATCH),
-            strict=True,
-        )
-        for outputs, labels in batches:
-            yield outputs.permute(0, 3, 1, 2), labels
+    def as_they_are(self, chosen: Tensor) -> Tensor:
+        """Outputs (B, c, h', w') of the chosen images in the first view."""
+        return self._as_input(self.outputs[0].index_select(0, self.output_of_row[chosen]))
+
+    def _as_input(self, outputs: Tensor) -> Tensor:
+        found = outputs.permute(0, 3, 1, 2)
+        # float16 only keeps them; what is trained computes in float32, or in bf16.
+        return found.float() if found.dtype == torch.float16 else found
 
 
 @dataclass(frozen=True)
@@ -126,21 +129,33 @@ class Cache:
             part: the frozen blocks.
             split: its name.
         """
+        rows, output_of_row = images.distinct_rows()
         if self.folder is None:
-            return self.augmented(images, part, 1, 0)
-        key = {**part.key, "store": self.store, "split": split, "dtype": str(self.dtype)}
+            return CachedOutputs(self._once(images, part, rows), images.labels, output_of_row)
+        key = {
+            **part.key,
+            "store": self.store,
+            "split": split,
+            "dtype": str(self.dtype),
+            "outputs": len(rows),
+        }
         path = self.folder / f"{parameters_hash(key)}.safetensors"
-        device = images.labels.device
         if not path.is_file():
-            found = self.augmented(images, part, 1, 0)
             with atomic_path(path) as temporary:
-                save_file({"outputs": found.outputs.cpu()}, temporary)
-            return found
+                save_file({"outputs": self._once(images, part, rows).cpu()}, temporary)
         try:
-            outputs = load_file(path, device=str(device))["outputs"]
+            outputs = load_file(path, device=str(images.labels.device))["outputs"]
         except Exception as error:  # safetensors has its own errors
             raise ClearfiltersError(f"{path}: cannot be read ({error}); delete it") from None
-        return CachedOutputs(outputs, images.labels)
+        if outputs.shape[1] != len(rows):
+            raise ClearfiltersError(
+                f"{path}: outputs of {outputs.shape[1]} images, expected {len(rows)}; delete it"
+            )
+        return CachedOutputs(outputs, images.labels, output_of_row)
+
+    def _once(self, images: Images, part: FrozenPart, rows: Tensor) -> Tensor:
+        """Outputs (1, n, h', w', c) of rows as they are."""
+        return self._views(images, part, rows, [random_stream(rows.device, 0)])
 
     def augmented(self, images: Images, part: FrozenPart, views: int, seed: int) -> CachedOutputs:
         """The outputs of some augmented views of each image.
@@ -152,22 +167,40 @@ class Cache:
             seed: of the training.
         """
         device = images.labels.device
+        rows = torch.arange(len(images.labels), device=device)
+        streams = [random_stream(device, seed, view, VIEW_STREAM) for view in range(views)]
+        return CachedOutputs(self._views(images, part, rows, streams), images.labels, rows)
+
+    def _views(
+        self, images: Images, part: FrozenPart, rows: Tensor, streams: list[torch.Generator]
+    ) -> Tensor:
+        """Outputs (V, n, h', w', c) of rows, a view for each random stream."""
         outputs: Tensor | None = None
-        for view in progress(range(views), "frozen blocks", "views"):
-            stream = random_stream(device, seed, view, VIEW_STREAM)
-            for chosen in torch.arange(len(images.labels), device=device).split(TRUNK_BATCH):
-                found = part.run(images.batch(chosen, stream)).permute(0, 2, 3, 1)
-                if outputs is None:
-                    shape = (views, len(images.labels), *found.shape[1:])
-                    outputs = found.new_empty(shape, dtype=self.dtype)
-                outputs[view, chosen] = found.to(outputs.dtype)
+        batches = [(view, few) for view in range(len(streams)) for few in _batches(rows)]
+        for view, positions in progress(batches, "frozen blocks", "batches"):
+            batch = images.batch(rows[positions], streams[view])
+            found = part.run(batch).permute(0, 2, 3, 1)
+            if outputs is None:
+                shape = (len(streams), len(rows), *found.shape[1:])
+                outputs = found.new_empty(shape, dtype=self.dtype)
+            outputs[view, positions] = found.to(outputs.dtype)
         assert outputs is not None
         print(
-            f"kept {views} view(s) of {len(images.labels)} images before the trained blocks: "
+            f"kept {len(streams)} view(s) of {len(rows)} images before the trained blocks: "
             f"{outputs.nbytes / 2**20:.0f} MiB",
             file=sys.stderr,
         )
-        return CachedOutputs(outputs, images.labels)
+        return outputs
+
+
+def _batches(rows: Tensor) -> tuple[Tensor, ...]:
+    few = TRUNK_BATCH[rows.device.type]
+    return torch.arange(len(rows), device=rows.device).split(few)
+
+
+def number_type(finetune: FineTuneParams) -> torch.dtype | None:
+    """The type that frozen blocks' outputs are kept in; None for their own."""
+    return None if finetune.kept_as is None else getattr(torch, finetune.kept_as)
 
 
 def freeze(model: Classifier, name: str, trained_blocks: int, precision: str) -> FrozenPart:

@@ -27,8 +27,15 @@ class Inputs(Protocol):
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen samples (B, ...), augmented anew."""
 
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All samples as they are, in batches, each with its labels."""
+    def as_they_are(self, chosen: Tensor) -> Tensor:
+        """The chosen samples (B, ...), not augmented."""
+
+
+def in_order(inputs: Inputs) -> Iterator[tuple[Tensor, Tensor]]:
+    """All samples as they are, in batches, each with its labels."""
+    rows = torch.arange(len(inputs.labels), device=inputs.labels.device)
+    for chosen in rows.split(EVALUATION_BATCH):
+        yield inputs.as_they_are(chosen), inputs.labels[chosen]
 
 
 @dataclass(frozen=True)
@@ -68,15 +75,25 @@ class Images:
         )
         return images.float().div_(255)
 
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images in [0, 1], (B, 3, H + 2p, W + 2p), as they are, with their labels."""
-        index = (self.image_of_row, self.mirrored, self.labels)
-        for numbers, mirrored, labels in zip(
-            *(of_rows.split(EVALUATION_BATCH) for of_rows in index), strict=True
-        ):
-            images = self.images.index_select(0, numbers)
-            images[mirrored] = images[mirrored].flip(2)
-            yield as_network_input(images), labels
+    def as_they_are(self, chosen: Tensor) -> Tensor:
+        """The chosen images in [0, 1], (B, 3, H + 2p, W + 2p)."""
+        images = self.images.index_select(0, self.image_of_row[chosen])
+        mirrored = self.mirrored[chosen]
+        images[mirrored] = images[mirrored].flip(2)
+        return as_network_input(images)
+
+    def distinct_rows(self) -> tuple[Tensor, Tensor]:
+        """The first row of each image, mirrored or not, and for each row which of these it is."""
+        key = 2 * self.image_of_row + self.mirrored
+        _, number = key.unique(return_inverse=True)
+        rows = torch.arange(len(number), device=number.device)
+        first = torch.full_like(number, len(number)).scatter_reduce(0, number, rows, "amin")
+        first = first[: int(number.max()) + 1]
+        order = first.argsort()
+        rank = torch.empty_like(order).scatter_(
+            0, order, torch.arange(len(order), device=order.device)
+        )
+        return first[order], rank[number]
 
 
 def to_device(
@@ -102,6 +119,16 @@ def to_device(
 def random_stream(device: torch.device, *key: int) -> torch.Generator:
     """A random stream of its own for each key of numbers from 0 (trailing zeros do not count)."""
     return torch.Generator(device).manual_seed(stream_seed(*key))
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of an epoch's random stream, counted from 0."""
+    return stream_seed(seed, epoch + 1)
+
+
+def initial_seed(seed: int) -> int:
+    """The seed of a network's first weights."""
+    return stream_seed(seed, 0)
 
 
 def stream_seed(*key: int) -> int:

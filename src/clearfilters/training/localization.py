@@ -1,14 +1,11 @@
 """The localization measurement: a trained network, run on test images that have object masks."""
 
-import base64
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
 from clearfilters.analysis.activation_overlap import Maps, Masks, upsample
 from clearfilters.analysis.class_means import class_means
@@ -27,6 +24,7 @@ from clearfilters.data.store import Split, image_files, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.models.classifier import Classifier
 from clearfilters.params.measurements import GradMapParams, LocalizationParams
+from clearfilters.pictures import as_png
 from clearfilters.training.trained_network import Measured, TrainedNetwork
 
 
@@ -93,7 +91,7 @@ def measure_localization(
 
 def _read_test_split(store: Path) -> tuple[Split, Masks, int]:
     """Test images with an object, their masks (N, H, W), and how many have an empty mask."""
-    split = read_split(store, "test", annotations=True)
+    split = read_split(store, "test", annotations=("masks",))
     if split.masks is None or not split.masks.any():
         raise ClearfiltersError(
             f"{store}: the test images have no object masks, and localization needs them; choose a "
@@ -147,9 +145,9 @@ def _examples(
     return [
         {
             "class": classes[label],
-            "image": _png(split.images[index]),
-            "mask": _png(masks[index]),
-            "cam": _png(_grey(upsample(cam, *masks.shape[1:]))),
+            "image": as_png(split.images[index]),
+            "mask": as_png(masks[index]),
+            "cam": as_png(_grey(upsample(cam, *masks.shape[1:]))),
             "cam_iou": float(overlap),
         }
         for index, label, cam, overlap in zip(chosen, labels, cams, iou, strict=True)
@@ -160,9 +158,3 @@ def _grey(heat: Maps) -> npt.NDArray[np.uint8]:
     """From the least value, 0, to the largest, 255."""
     spread = max(float(np.ptp(heat)), np.finfo(np.float32).tiny)
     return np.round((heat - heat.min()) / spread * 255).astype(np.uint8)
-
-
-def _png(pixels: npt.NDArray[Any]) -> str:
-    stream = BytesIO()
-    Image.fromarray(np.asarray(pixels)).save(stream, format="PNG", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode()

@@ -30,16 +30,12 @@ from clearfilters.training.checkpoint import (
     save_resume_state,
 )
 from clearfilters.training.determinism import make_deterministic
-from clearfilters.training.frozen import Cache, train_above
-from clearfilters.training.inputs import Inputs, stream_seed, to_device
+from clearfilters.training.evaluation import evaluate
+from clearfilters.training.frozen import Cache, number_type, train_above
+from clearfilters.training.inputs import Inputs, epoch_seed, initial_seed, to_device
 from clearfilters.training.optimizers import build_optimizers
 from clearfilters.training.schedules import lr_factor
 from clearfilters.training.step import StepFunction, make_step
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of an epoch's random stream (epoch -1: initialisation)."""
-    return stream_seed(seed, epoch + 1)
 
 
 class Trainer:
@@ -71,6 +67,9 @@ class Trainer:
         """
         training, device = self.training, self.data.labels.device
         self.draws.manual_seed(epoch_seed(self.seed, epoch))
+        # Dropout draws from torch's own stream.
+        torch.manual_seed(epoch_seed(self.seed, epoch))
+        self.method.start_epoch(epoch)
         count = len(self.data.labels)
         order = torch.randperm(count, generator=self.draws, device=device)
         batches = order.split(training.batch_size)
@@ -125,16 +124,6 @@ class Trainer:
         self.history = saved["history"]
 
 
-@torch.no_grad()
-def evaluate(method: Method, data: Inputs) -> float:
-    """Accuracy of a method's network on a split."""
-    method.eval()
-    correct = torch.zeros((), device=data.labels.device)
-    for inputs, labels in data.in_order():
-        correct += method.loss.correct(method(inputs), labels)
-    return float(correct) / len(data.labels)
-
-
 def check_finite(
     loss: float, epoch: int, phase: str, method: Method, training: TrainingParams
 ) -> None:
@@ -182,7 +171,7 @@ def train(
     make_deterministic()
     training = parameters.training
     store = check_store(store_folder, parameters.data.model_dump())
-    torch.manual_seed(epoch_seed(parameters.seed, -1))
+    torch.manual_seed(initial_seed(parameters.seed))
     network = build_network(parameters, store.classes, store.mean, store.std, store.image_size)
     method = build_method(parameters, network)
     images = to_device(read_split(store_folder, "train"), device, training)
@@ -195,12 +184,14 @@ def train(
     data: Inputs = images
     test: Inputs = test_images
     if finetune is not None:
-        cache = Cache(frozen, file_sha256(store_folder / "meta.json"))
+        cache = Cache(frozen, file_sha256(store_folder / "meta.json"), number_type(finetune))
         data, test = train_above(method, parameters, images, test_images, cache)
     trainer = Trainer(method, data, training, parameters.seed)
     hash_ = parameters_hash(parameters.model_dump(by_alias=True))
     saved = load_resume_state(resume, hash_)
-    if saved is not None:
+    if saved is None:
+        method.begin(data)
+    else:
         trainer.restore(saved)
         print(f"resuming after epoch {len(trainer.history) - 1}", file=sys.stderr)
     epochs = tqdm(range(len(trainer.history), training.epochs), disable=None, unit="epoch")

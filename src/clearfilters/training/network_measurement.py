@@ -23,6 +23,7 @@ def record_network_measurement(
     seed: int,
     out: Path,
     device: torch.device,
+    frozen: Path | None = None,
 ) -> None:
     """Measure a trained network and write the JSON.
 
@@ -35,6 +36,7 @@ def record_network_measurement(
         seed: of the training.
         out: the JSON.
         device: where to compute.
+        frozen: folder that keeps what frozen blocks make of images.
 
     Raises:
         ClearfiltersError: if there is no such measurement, a parameter is wrong, the checkpoint or
@@ -47,7 +49,7 @@ def record_network_measurement(
         )
     entry = MEASUREMENTS[analysis]
     params = parse(load(entry.params), slice_, analysis)
-    network = open_network(checkpoint, store, slice_, analysis, device=device)
+    network = open_network(checkpoint, store, slice_, analysis, device=device, frozen=frozen)
     measured: Measured = load(entry.measure)(network, store, params)
     write_measurement(
         out,

@@ -24,6 +24,7 @@ class TrainedNetwork:
         store_meta: of the store.
         checkpoint: folder of the network.
         device: where to compute.
+        frozen: folder that keeps what frozen blocks make of images; None keeps nothing.
     """
 
     method: Method
@@ -31,6 +32,7 @@ class TrainedNetwork:
     store_meta: StoreMeta
     checkpoint: Path
     device: torch.device
+    frozen: Path | None
 
     @property
     def model(self) -> Classifier:
@@ -64,7 +66,12 @@ class Measured:
 
 
 def open_network(
-    checkpoint: Path, store: Path, slice_: Mapping[str, Any], *own: str, device: torch.device
+    checkpoint: Path,
+    store: Path,
+    slice_: Mapping[str, Any],
+    *own: str,
+    device: torch.device,
+    frozen: Path | None = None,
 ) -> TrainedNetwork:
     """Open a trained network for a later step, and make what torch computes repeatable.
 
@@ -74,6 +81,7 @@ def open_network(
         slice_: everything that shapes the later step's result.
         own: the keys of `slice_` that are not of the training.
         device: where to compute.
+        frozen: see `TrainedNetwork`.
 
     Raises:
         ClearfiltersError: if the checkpoint or the store was made with other parameters, or cannot
@@ -82,7 +90,7 @@ def open_network(
     make_deterministic()
     method, meta = load_trained(checkpoint, slice_, *own)
     store_meta = check_store(store, slice_["data"])
-    return TrainedNetwork(method, meta, store_meta, checkpoint, device)
+    return TrainedNetwork(method, meta, store_meta, checkpoint, device, frozen)
 
 
 def training_facts(meta: dict[str, Any]) -> dict[str, Any]:
