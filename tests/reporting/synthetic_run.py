@@ -8,6 +8,7 @@ import numpy as np
 import synthetic_black_box
 import synthetic_detection
 import synthetic_localization
+import synthetic_parts
 
 from clearfilters.artifacts import parameters_hash
 
@@ -50,6 +51,10 @@ CLAIM_PARAMETERS = {
     "much_lower_ratio": 0.5,
     "filter_share": 0.1,
     "filter_share_margin": 0.03,
+    "part_accuracy_margin": 3.0,
+    "part_instability_margin": 0.005,
+    "part_follow_r2": 0.5,
+    "part_distinct_cells": 2.0,
 }
 
 
@@ -108,7 +113,7 @@ class SyntheticRun:
                     continue
                 values |= (change or {}).get(analysis, {})
                 parameters = self._parameters(role, model, width, folder, epochs, seed, objective)
-                self._write(analysis, name, seed, values, parameters, epochs, label or name, role)
+                self.record(analysis, name, seed, values, parameters, epochs, label or name, role)
 
     def add_data(self, name: str, format_: str = "cifar10", **values: Any) -> None:
         """Record a data set; `values` override what a copy of CIFAR-10 would say."""
@@ -172,7 +177,7 @@ class SyntheticRun:
             "seed": seed,
         }
 
-    def _write(
+    def record(
         self,
         analysis: str,
         name: str,
@@ -183,6 +188,7 @@ class SyntheticRun:
         label: str,
         role: str,
     ) -> None:
+        """Write a measurement and list it in the index; `parameters` are the training's."""
         parameters = {**parameters, "analysis": {analysis: {}}}
         if analysis == "detection":
             parameters |= synthetic_detection.PARAMETERS
@@ -199,7 +205,7 @@ class SyntheticRun:
                 "epochs": epochs,
                 "device": "cpu, AMD EPYC, 2 threads",
                 "precision": "bf16",
-                "dataset": self.dataset,
+                "dataset": parameters["data"]["dataset"],
                 "dataset_note": "JPEG copy, not verified" if self.dataset == "cifar10" else "",
             },
         }
@@ -392,4 +398,5 @@ def fill(run: SyntheticRun) -> SyntheticRun:
                     "classification": {"accuracy": 0.8 + 0.05 * density},
                 },
             )
+    synthetic_parts.fill(run)
     return run

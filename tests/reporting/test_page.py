@@ -99,7 +99,7 @@ def test_it_says_what_ran(full: tuple[SyntheticRun, str]) -> None:
         "JPEG copy, not verified",
         "cpu, AMD EPYC, 2 threads",
         "torch 2.15.0",
-        "20 trained, 13 experiments",
+        "38 trained, 22 experiments",
         "0.9010 ± 0.0014",
         "0.9046",
         "6.8657†",
@@ -116,6 +116,23 @@ def test_what_was_not_run_is_said(run: SyntheticRun) -> None:
     assert "lacks masking of lsg" in Page(text).words
     assert "data:image" not in text
     assert "not run" in text
+
+
+def test_what_does_as_well_without_training_is_said(run: SyntheticRun) -> None:
+    run.add("only", "std", seeds=(0,), analyses=("classification",))
+    assert "As well without training:" not in Page(make(run)).words
+    path = run.folder / "claims.csv"
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        lines = list(reader)
+    lines[0]["as_well_without_training"] = "untrained 0.082"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, reader.fieldnames or ())
+        writer.writeheader()
+        writer.writerows(lines)
+    out = run.folder / "report.html"
+    write_page(run.folder, run.index, [], [], out)
+    assert "As well without training: untrained 0.082" in Page(out.read_text("utf-8")).words
 
 
 def test_a_page_without_claims(run: SyntheticRun) -> None:

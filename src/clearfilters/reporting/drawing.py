@@ -33,10 +33,15 @@ CAPTION_KEY = "Description"
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure and the caption that goes with it."""
+    """A finished figure and the caption that goes with it.
+
+    Attributes:
+        colors: how many it is reduced to, which keeps a file of photographs small; None leaves all.
+    """
 
     figure: Figure
     caption: str
+    colors: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,20 @@ def save(drawing: Drawing, out: Path) -> None:
     metadata = {CAPTION_KEY: drawing.caption, "Software": None}
     with atomic_path(out) as temporary:
         drawing.figure.savefig(temporary, format="png", metadata=metadata)
+        if drawing.colors is not None:
+            _reduce(temporary, drawing.colors, drawing.caption)
+
+
+def _reduce(path: Path, colors: int, caption: str) -> None:
+    """Reduce the colours of a PNG that carries a caption, in place."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    with Image.open(path) as image:
+        reduced = image.convert("RGB").quantize(colors)
+    texts = PngInfo()
+    texts.add_itxt(CAPTION_KEY, caption)
+    reduced.save(path, format="png", pnginfo=texts)
 
 
 def read_caption(path: Path) -> str:

@@ -26,10 +26,13 @@ DATA = "data"
 DATA_KEYS = ("analysis", "dataset", "path", "expected_hash")
 ENTRY_KEYS = ("analysis", "experiment", "seed", "path", "expected_hash", "label", "role")
 # The order of rows: what is compared with first, then the methods, then the ablations; roles of
-# other methods come last.
-ROLES = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed", "tradeoff")
-# The trade-off runs have a table of their own.
-METHODS = tuple(role for role in ROLES if role != "tradeoff")
+# other methods come last. The trade-off runs have a table of their own.
+METHODS = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed")
+# Of part filters: with masks and loss at the authors' weight, with one of them alone, with the loss
+# at another weight, with the loss held at a ratio of the task's gradient, and with some filters of
+# each layer left ordinary.
+PARTS = ("ordinary", "interpretable", "masks-only", "loss-only", "weighted", "held", "mixed")
+ROLES = (*METHODS, "tradeoff", *PARTS)
 
 
 def _place(role: str) -> int:

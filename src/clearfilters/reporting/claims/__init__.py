@@ -9,7 +9,15 @@ from clearfilters.artifacts import atomic_path
 from clearfilters.params.reading import parse
 from clearfilters.params.run import ClaimsParams
 from clearfilters.registry import MEASUREMENTS
-from clearfilters.reporting.claims import black_box, detection, gates, leakage, localization
+from clearfilters.reporting.claims import (
+    black_box,
+    detection,
+    gates,
+    leakage,
+    localization,
+    part_settings,
+    parts,
+)
 from clearfilters.reporting.claims.verdict import Finding
 from clearfilters.reporting.records import Index, Records, Summary, load
 from clearfilters.reporting.table import number
@@ -30,6 +38,7 @@ CLAIM_COLUMNS = (
     "right_mean",
     "right_std",
     "right_seeds",
+    "as_well_without_training",
 )
 
 
@@ -41,6 +50,8 @@ def judge_claims(records: Records, parameters: ClaimsParams) -> list[Finding]:
         *detection.findings(records),
         *black_box.findings(records),
         *localization.findings(records),
+        *parts.findings(records, parameters),
+        *part_settings.findings(records, parameters),
     ]
 
 
@@ -77,6 +88,7 @@ def _line(finding: Finding) -> list[str]:
         *_numbers(finding.left),
         finding.right_label,
         *_numbers(finding.right),
+        finding.as_well_without_training,
     ]
 
 

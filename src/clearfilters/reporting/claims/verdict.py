@@ -1,7 +1,7 @@
 """What a claim is, and the one rule by which it is judged."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import product
 from statistics import fmean
 
@@ -13,7 +13,8 @@ RULE = (
     "sides ran, seed by seed (for every pair of seeds, if they share none), in six significant "
     "digits; otherwise it is not reproduced. A claim that rests on a single seed is marked so. "
     "Where the two sides were trained for different numbers of epochs, that is noted. A claim "
-    "whose experiments are missing is not run."
+    "whose experiments are missing is not run. `As well without training` names, beside a claim "
+    "that holds, the networks without training or filter loss for which it holds, too."
 )
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -30,6 +31,8 @@ class Evidence:
         left: number per seed.
         right: number per seed, or a bound.
         holds: the comparison, of a left and a right number.
+        without_training: name -> number per seed that could stand on the left, of what was not
+            trained, or not for what is claimed.
     """
 
     left_label: str
@@ -38,6 +41,7 @@ class Evidence:
     right: Sample | float
     holds: Callable[[float, float], bool]
     note: str = ""
+    without_training: Mapping[str, Sample] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Finding:
     right_label: str = ""
     right: Summary | None = None
     note: str = ""
+    as_well_without_training: str = ""
 
 
 def judge(evidence: Evidence) -> str:
@@ -70,6 +75,22 @@ def judge(evidence: Evidence) -> str:
         means = (fmean(left.values()), fmean(right.values()))
     held = all(evidence.holds(as_shown(a), as_shown(b)) for a, b in [means, *pairs])
     return REPRODUCED if held else NOT_REPRODUCED
+
+
+def as_well_without_training(evidence: Evidence) -> str:
+    """What the same comparison holds for, with its mean, or `no`; empty where nothing was asked.
+
+    Nothing is asked of a claim that does not hold.
+    """
+    asked = {name: sample for name, sample in evidence.without_training.items() if sample}
+    if not asked or judge(evidence) != REPRODUCED:
+        return ""
+    found = [
+        f"{name} {as_shown(fmean(sample.values())):g}"
+        for name, sample in asked.items()
+        if judge(replace(evidence, left=sample)) == REPRODUCED
+    ]
+    return ", ".join(found) or "no"
 
 
 def as_shown(number: float) -> float:

@@ -1,13 +1,14 @@
 """A claim as a comparison of numbers, and how its numbers are collected and judged."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clearfilters.reporting.claims.verdict import (
     NOT_RUN,
     Evidence,
     Finding,
+    as_well_without_training,
     judge,
     notes,
     present,
@@ -19,6 +20,8 @@ Quantity = str | Callable[[dict[str, Any]], float | None]
 Holds = Callable[[float, float], bool]
 # Subject and partner (None where the claim has none) -> the numbers.
 Weigh = Callable[[Records, Experiment, Experiment | None], Evidence | None]
+# Subject and a role -> the experiment to compare with.
+FindPartner = Callable[[Records, Experiment, str], Experiment | None]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Claim:
         partner: role of the experiment that the subject is compared with, if any.
         networks: prefixes of the networks that it is about, each with a verdict of its own;
             by default any network.
+        find_partner: which of the partner's role is compared with.
     """
 
     id: str
@@ -42,6 +46,7 @@ class Claim:
     weigh: Weigh
     partner: str | None = "std"
     networks: tuple[str, ...] = ("",)
+    find_partner: FindPartner = Records.partner
 
 
 def judge_claim(records: Records, claim: Claim) -> list[Finding]:
@@ -60,24 +65,35 @@ def judge_claim(records: Records, claim: Claim) -> list[Finding]:
 
 
 def _judge_one(records: Records, claim: Claim, e: Experiment) -> Finding | None:
-    partner = None if claim.partner is None else records.partner(e, claim.partner)
+    partner = None if claim.partner is None else claim.find_partner(records, e, claim.partner)
     if claim.partner is not None and partner is None:
         return None
     evidence = claim.weigh(records, e, partner)
     if evidence is None or not present(evidence):
         return None
-    return Finding(
-        id=f"{claim.id}:{e.name}",
-        paper=claim.paper,
-        source=claim.source,
-        claim=claim.text,
-        comparison=claim.comparison,
+    return judged(_finding(claim, f"{claim.id}:{e.name}", NOT_RUN), evidence, e, partner)
+
+
+def judged(
+    claim: Finding, evidence: Evidence, e: Experiment, partner: Experiment | None
+) -> Finding:
+    """A claim with the verdict on its evidence, neither side of which may be empty.
+
+    Args:
+        claim: what is claimed.
+        evidence: the numbers.
+        e: the experiment that it is about.
+        partner: the one that it is compared with.
+    """
+    return replace(
+        claim,
         verdict=judge(evidence),
         left_label=evidence.left_label,
         left=summarize(evidence.left),
         right_label=evidence.right_label,
         right=right_summary(evidence),
         note=notes(evidence, e, partner),
+        as_well_without_training=as_well_without_training(evidence),
     )
 
 

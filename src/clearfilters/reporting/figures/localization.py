@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from io import BytesIO
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-
+from clearfilters.pictures import decoded
 from clearfilters.reporting.drawing import Drawing, heat_map, new_figure, shows
 from clearfilters.reporting.records import Records
 
@@ -30,12 +24,12 @@ def lsg_figure8(records: Records) -> Drawing:
     figure, axes = new_figure(ROW_HEIGHT * rows + 0.3, rows, 2 + len(shown))
     for same_image, row in zip(zip(*examples, strict=True), axes, strict=True):
         first = same_image[0]
-        mask = _pixels(first["mask"]) > 0
-        row[0].imshow(_pixels(first["image"]), interpolation="nearest")
+        mask = decoded(first["mask"]) > 0
+        row[0].imshow(decoded(first["image"]), interpolation="nearest")
         row[0].set_ylabel(first["class"], fontsize=9)
         row[1].imshow(mask, cmap="gray", interpolation="nearest", vmin=0, vmax=1)
         for example, axis in zip(same_image, row[2:], strict=True):
-            heat_map(axis, _pixels(example["cam"]), limits=(0, 255), steps=HEAT_STEPS)
+            heat_map(axis, decoded(example["cam"]), limits=(0, 255), steps=HEAT_STEPS)
             axis.contour(mask, levels=[0.5], colors="white", linewidths=0.8)
             axis.set_xlabel(f"IoU {example['cam_iou']:.2f}", fontsize=8)
         for axis in row:
@@ -53,10 +47,3 @@ def lsg_figure8(records: Records) -> Drawing:
         f"{share:.0%} with the object. {lsg.network}, {lsg.dataset}. {models}."
     )
     return Drawing(figure, caption)
-
-
-def _pixels(png: str) -> npt.NDArray[Any]:
-    from PIL import Image
-
-    with Image.open(BytesIO(base64.b64decode(png))) as image:
-        return np.asarray(image)

@@ -1,0 +1,157 @@
+"""ICNN figures 5 and 6: what the top filters see, and where all filters of an image peak."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clearfilters.pictures import decoded, lit
+from clearfilters.reporting.drawing import Drawing, new_figure, shows
+from clearfilters.reporting.part_quantities import weight_of
+from clearfilters.reporting.records import Experiment, Records
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURES = "part_pictures"
+NEEDS = [("ordinary", PICTURES), ("interpretable", PICTURES)]
+# Data sets and networks that are shown, each with two or three rows.
+GROUPS = 2
+# Of the whole figure, so that its file has some 200 KB.
+EXAMPLE_COLORS = 256
+HEAT_COLORS = 96
+HEAT = "inferno"
+# Widths in those of a picture, heights in inches.
+GAP = 0.12
+EXAMPLE_HEIGHT = 0.95
+HEAT_HEIGHT = 1.3
+LABEL_WIDTH = 14  # characters
+
+
+@shows("ICNN figure 5: what the filters of the top convolution see", needs=NEEDS)
+def icnn_figure5(records: Records) -> Drawing:
+    """A row per network: the strongest images of some filters, lit where they fire."""
+    shown = _shown(records)
+    values = [records.first(e, PICTURES) or {} for e in shown]
+    filters = max(len(found["examples"]) for found in values)
+    images = max(len(one["images"]) for found in values for one in found["examples"])
+    widths = [*([1.0] * images), GAP] * filters
+    figure, axes = new_figure(
+        EXAMPLE_HEIGHT * len(shown), len(shown), len(widths), width_ratios=widths
+    )
+    for e, found, row in zip(shown, values, axes, strict=True):
+        for axis in row:
+            axis.set_axis_off()
+        _name(row[0], e)
+        for number, one in enumerate(found["examples"]):
+            first = number * (images + 1)
+            title = f"filter {one['filter']}, {one['category']}"
+            row[first].set_title(title, fontsize=7, loc="left", pad=2)
+            for axis, image in zip(row[first:], one["images"], strict=False):
+                axis.imshow(_lit(image), interpolation="nearest")
+                axis.set_axis_on()
+                _plain(axis)
+    caption = (
+        "Of each network the filters of its top convolution with the highest mean peak on a "
+        "category's objects, and the images that excite each most. Bright: discs around the units "
+        "whose activation, after ReLU and mask, is above the filter's threshold (its top "
+        f"{1 - values[0]['quantile']:.1%} on the category's objects). {_models(shown)}."
+    )
+    return Drawing(figure, caption, EXAMPLE_COLORS)
+
+
+@shows("ICNN figure 6: where the filters of the top convolution peak", needs=NEEDS)
+def icnn_figure6(records: Records) -> Drawing:
+    """A row per network: heat maps of all filters' peaks in the same images."""
+    shown = _shown(records)
+    values = [records.first(e, PICTURES) or {} for e in shown]
+    columns = max(len(found["heat_maps"]) for found in values)
+    figure, axes = new_figure(HEAT_HEIGHT * len(shown), len(shown), columns)
+    for e, found, row in zip(shown, values, axes, strict=True):
+        for axis in row:
+            axis.set_axis_off()
+        _name(row[0], e)
+        for axis, one in zip(row, found["heat_maps"], strict=False):
+            _draw_heat(axis, one, found["map"])
+            axis.set_axis_on()
+            _plain(axis)
+            axis.set_xlabel(f"{np.max(one['cells'])} of {found['filters']}", fontsize=7, labelpad=1)
+    caption = (
+        "How many filters of the top convolution have their largest activation at a place of the "
+        "image; each map in its own scale, whose end (filters in one cell) stands below it. "
+        f"{_models(shown)}."
+    )
+    return Drawing(figure, caption, HEAT_COLORS)
+
+
+def _shown(records: Records) -> list[Experiment]:
+    """Ordinary beside interpretable, and the greatest weight of the filter loss where one ran."""
+    found = []
+    for e in records.experiments("interpretable", analysis=PICTURES):
+        ordinary, weighted = (_like(records, e, role) for role in ("ordinary", "weighted"))
+        if ordinary:
+            found.append([ordinary[0], e, *weighted[:1]])
+    return [e for group in found[:GROUPS] for e in group]
+
+
+def _like(records: Records, e: Experiment, role: str) -> list[Experiment]:
+    """On the same data and network: as many filters first, then the greatest weight of the loss."""
+    same = [o for o in records.experiments(role, analysis=PICTURES) if o.setting == e.setting]
+
+    def order(other: Experiment) -> tuple[bool, float]:
+        as_many = _filters(records, other) == _filters(records, e)
+        return not as_many, -(weight_of(records, other) or 0.0)
+
+    return sorted(same, key=order)
+
+
+def _filters(records: Records, e: Experiment) -> int:
+    return int((records.first(e, PICTURES) or {})["filters"])
+
+
+def _name(axis: Axes, e: Experiment) -> None:
+    axis.set_ylabel(textwrap.fill(e.label, LABEL_WIDTH), fontsize=7)
+
+
+def _plain(axis: Axes) -> None:
+    axis.set_xticks([])
+    axis.set_yticks([])
+
+
+def _lit(image: dict[str, Any]) -> Any:
+    from PIL import Image
+
+    region = Image.fromarray(decoded(image["region"])).convert("L")
+    return np.asarray(lit(Image.fromarray(decoded(image["image"])), region))
+
+
+def _draw_heat(axis: Axes, one: dict[str, Any], geometry: dict[str, float]) -> None:
+    """An image, grey, and over it the counts of its cells, each where its receptive field lies."""
+    from PIL import Image
+
+    size, stride = geometry["image_size"], geometry["stride"]
+    first = geometry["start"] - stride / 2
+    last = first + geometry["side"] * stride
+    grey = Image.fromarray(decoded(one["image"])).convert("L")
+    axis.imshow(np.asarray(grey), cmap="gray", vmin=0, vmax=255, extent=(0, size, size, 0))
+    cells = np.array(one["cells"], float)
+    heat = cells / max(cells.max(), 1)
+    axis.imshow(
+        heat,
+        cmap=HEAT,
+        vmin=0,
+        vmax=1,
+        alpha=np.sqrt(heat) * 0.9,
+        interpolation="bilinear",
+        extent=(first, last, last, first),
+    )
+    axis.set_xlim(0, size)
+    axis.set_ylim(size, 0)
+
+
+def _models(shown: list[Experiment]) -> str:
+    return "; ".join(
+        f"{e.label}: {e.network}, {e.dataset}, seed {e.seeds[0]}, {e.epochs} epochs" for e in shown
+    )
