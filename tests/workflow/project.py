@@ -98,6 +98,7 @@ def shrink(params: dict[str, Any]) -> None:
     params["datasets"]["animals"].update(images_per_class=4, image_size=16)
     params["datasets"]["animals-cub"].update(images_per_species=2, negatives=4, image_size=16)
     params["datasets"]["animals-ilsvrc"].update(images_per_class=10, negatives=10, image_size=16)
+    params["datasets"]["animals-six"].update(images_per_class=10, image_size=16)
     params["contact_sheet"]["columns"] = 1
     params["experiments"]["animals-std"]["training"] = {}
     params["localization"]["gradmap"].update(filters=2, images_per_class=1)

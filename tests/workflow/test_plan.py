@@ -238,6 +238,25 @@ def test_files_that_a_store_always_has(default_params: dict[str, Any]) -> None:
     assert more("animals") == {"masks.npy", "parts.npz", "landmarks.csv"}
     boxes = {"image_of_row.npy", "mirrored.npy", "landmarks.csv"}
     assert more("animals-cub") == more("animals-ilsvrc") == boxes
+    default_params["datasets"] |= {
+        "voc": {
+            "format": "voc-icnn",
+            "note": "",
+            "masks_note": "",
+            "classes": ["cow", "dog"],
+            "image_size": 16,
+            "min_area": 2500.0,
+            "train_share": 0.9,
+            "task": {"name": "multi", "min_images": 9, "max_images": None},
+        },
+        "own": {
+            "format": "imagefolder", "note": "", "folder": "own", "image_size": 16, "resize": 16,
+        },
+    }  # fmt: skip
+    default_params["datasets"]["marked"] = {**default_params["datasets"]["own"], "landmarks": True}
+    plan = Plan(default_params)
+    assert more("voc") == {*boxes, "parts.npz"}
+    assert more("own") == set() and more("marked") == {"landmarks.csv"}
     assert "data/processed/quick/animals-cub/test/landmarks.csv" in plan.store_files("animals-cub")
 
 

@@ -16,7 +16,8 @@ from clearfilters.params.measurements import of_kind
 from clearfilters.workflow import FEATURE_RULES, Plan
 
 Copy = Callable[..., Project]
-STORES = {"store_digits", "store_animals", "store_animals-cub", "store_animals-ilsvrc"}
+RENDERED = ("animals", "animals-cub", "animals-ilsvrc", "animals-six")
+STORES = {"store_digits", *(f"store_{name}" for name in RENDERED)}
 # Those that some experiment is trained on.
 TRAINED = {"store_digits", "store_animals"}
 # One job for all that is measured of a model's features: of digits, of animals, of the grid.
@@ -107,6 +108,7 @@ def test_a_misspelt_key_ends_in_one_message(copy_project: Copy) -> None:
 
 def test_failed_job_shows_its_message(copy_project: Copy) -> None:
     project = copy_project()
+    project.change(shrink)
     project.change(lambda params: params["datasets"]["cifar10"].update(verify=True))
     project.change(lambda params: params["run"].update(datasets=["cifar10", "animals"]))
     project.change(lambda params: params["raw"].update(root="nowhere", download=False))
