@@ -260,6 +260,20 @@ def test_a_landmark_that_is_not_there_and_objects_without_any_are_refused(
     assert not (checkpoint.parent / "part_location.json").exists()
 
 
+def test_a_category_without_annotations_is_left_out(
+    tmp_path: Path, store: Path, parameters: TrainingSlice
+) -> None:
+    """Of two classes with a softmax loss one may be a background."""
+    content = parameters.model_dump(by_alias=True)
+    content["training"]["loss"] = "softmax"
+    softmax = TrainingSlice.model_validate(content)
+    loop.train(softmax, store, tmp_path / "model", tmp_path / "resume.pt", CPU)
+    for name, own in (("part_location", LOCATION), ("part_interpretability", PARTS)):
+        values = measure(name, own, tmp_path / "model", store, softmax)
+        assert list(values["categories"]) == ["square"]
+        assert values["multi"] is None
+
+
 def test_a_frozen_trunk_is_measured_as_it_was_trained(
     tmp_path: Path, store: Path, parameters: TrainingSlice
 ) -> None:

@@ -208,4 +208,6 @@ def _start_name(records: Records, e: Experiment) -> str:
     top = records.parameters(e)["model"].get("top") or {}
     if not top.get("interpretable"):
         return "untrained, ordinary"
+    if top.get("ordinary"):
+        return f"untrained, {top['ordinary']} of {filters_of(records, e)} filters ordinary"
     return "untrained, interpretable" if top.get("masks") else "untrained, without masks"

@@ -18,9 +18,13 @@ from clearfilters.analysis.part_interpretability import (
 from clearfilters.data.parts import PartRows, rows_with_parts
 from clearfilters.data.store import SPLITS
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.method import Method
 from clearfilters.params.measurements import PartInterpretabilityParams
 from clearfilters.training.part_maps import PartNetwork
 from clearfilters.training.trained_network import Measured, TrainedNetwork
+
+# By split, objects with the masks of their parts.
+Objects = Mapping[str, PartRows]
 
 
 def measure_part_interpretability(
@@ -45,14 +49,23 @@ def measure_part_interpretability(
         are not exact.
 
     Raises:
-        ClearfiltersError: if no object of a category has an annotated part.
+        ClearfiltersError: if no object has an annotated part; a category without is left out.
     """
     parts = PartNetwork(network, store, "parts")
+    methods = {"trained": parts.method, "untrained": parts.untrained()}
+    rows = {split: rows_with_parts(data) for split, data in parts.splits.items()}
     found: dict[str, dict[str, Any]] = {}
     sums: dict[str, dict[str, Values]] = {}
     for category in parts.categories:
-        found[category], sums[category] = _category(parts, category, params)
-    several = len(parts.categories) > 1
+        objects = _of_category(parts, rows, category)
+        if any(len(of_split.rows) for of_split in objects.values()):
+            found[category], sums[category] = _category(parts, methods, objects, params)
+    if not found:
+        raise ClearfiltersError(
+            f"{', '.join(parts.categories)}: no object has an annotated part; part "
+            "interpretability needs some"
+        )
+    several = len(found) > 1
     values = {
         "categories": found,
         "multi": _multi(found, sums) if several else None,
@@ -75,11 +88,12 @@ def _multi(
 
 
 def _category(
-    parts: PartNetwork, category: str, params: PartInterpretabilityParams
+    parts: PartNetwork,
+    methods: Mapping[str, Method | None],
+    masks: Objects,
+    params: PartInterpretabilityParams,
 ) -> tuple[dict[str, Any], dict[str, Values]]:
     """What is measured on a category, and of each network the filters' mean sums of maps (D,)."""
-    masks = _parts_of(parts, category)
-    methods = {"trained": parts.method, "untrained": parts.untrained()}
     geometry = parts.geometry
     images = sum(len(of_split.rows) for of_split in masks.values())
     filters = parts.filters
@@ -116,20 +130,11 @@ def _category(
     return values, sums
 
 
-def _parts_of(parts: PartNetwork, category: str) -> dict[str, PartRows]:
-    """By split, the objects of a category with annotated parts, each once.
-
-    Raises:
-        ClearfiltersError: if there is none.
-    """
+def _of_category(parts: PartNetwork, rows: Mapping[str, PartRows], category: str) -> Objects:
+    """By split, the objects of a category among those with annotated parts."""
     found = {}
-    for split, data in parts.splits.items():
-        of_all = rows_with_parts(data)
-        own = data.labels[of_all.rows] == parts.classes.index(category)
+    for split, of_all in rows.items():
+        own = parts.splits[split].labels[of_all.rows] == parts.classes.index(category)
         masks = {name: masks[own] for name, masks in of_all.masks.items()}
         found[split] = PartRows(of_all.rows[own], masks)
-    if not any(len(of_split.rows) for of_split in found.values()):
-        raise ClearfiltersError(
-            f"{category}: no object has an annotated part; part interpretability needs some"
-        )
     return found

@@ -6,7 +6,7 @@ that always fires where the landmark is on average.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +96,12 @@ def measure_part_location(
             )
             filters = found[category][name]["instability_filters"]
             instabilities.setdefault(name, {})[category] = np.array(filters, float)
-    geometry = parts.geometry
     assert parts.parameters.model.top is not None
     several = len(found) > 1
     values = {
         "accuracy": evaluate(parts.method, parts.inputs["test"]),
         "test_images": len(parts.splits["test"].labels),
-        "map": {
-            "side": geometry.side,
-            "stride": geometry.stride,
-            "start": geometry.start,
-            "image_size": geometry.image_size,
-        },
+        "map": asdict(parts.geometry),
         "filters": parts.filters,
         "ordinary_filters": parts.parameters.model.top.ordinary,
         "categories": found,

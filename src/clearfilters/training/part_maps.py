@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ class PartNetwork:
         own = self.method.network.parts.last_conv.out_channels
         return len(masks[-1].beta) if masks else own
 
-    @property
+    @cached_property
     def geometry(self) -> MapGeometry:
         """Of the top convolution's map."""
         blocks = block_network(self.method.network, self.parameters.model.name).blocks

@@ -8,7 +8,7 @@ unfit for ordinary networks and gives up for discs; with discs the two can be co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,40 +66,33 @@ def measure_part_pictures(
         not above 0 are left out.
 
     Raises:
-        ClearfiltersError: if no object of a category has a landmark.
+        ClearfiltersError: if no object has a landmark; a category without is left out.
     """
     parts = PartNetwork(network, store, "landmarks")
-    objects = {category: _objects(parts, category) for category in parts.categories}
-    geometry = parts.geometry
+    annotated = {category: _objects(parts, category) for category in parts.categories}
+    objects = {category: found for category, found in annotated.items() if found is not None}
+    if not objects:
+        raise ClearfiltersError(
+            f"{', '.join(annotated)}: no object has a landmark; pictures of filters are made of "
+            "annotated objects: annotate some, or leave the experiment out of run.pictured"
+        )
     values = {
         "filters": parts.filters,
         "quantile": params.quantile,
-        "map": {
-            "side": geometry.side,
-            "stride": geometry.stride,
-            "start": geometry.start,
-            "image_size": geometry.image_size,
-        },
+        "map": asdict(parts.geometry),
         "examples": _examples(parts, objects, params),
         "heat_maps": _heat_maps(parts, objects, params),
     }
     return Measured(values, {})
 
 
-def _objects(parts: PartNetwork, category: str) -> CategoryPeaks:
-    """The objects of a category with a landmark.
-
-    Raises:
-        ClearfiltersError: if there is none.
-    """
+def _objects(parts: PartNetwork, category: str) -> CategoryPeaks | None:
+    """The objects of a category with a landmark; None if there is none."""
     names = parts.landmark_names(category, None)
     found = {split: parts.landmarks(split, category, names).rows for split in reversed(SPLITS)}
     rows = {split: of_split for split, of_split in found.items() if len(of_split)}
     if not rows:
-        raise ClearfiltersError(
-            f"{category}: no object has a landmark; pictures of filters are made of annotated "
-            "objects: annotate some, or take the category out"
-        )
+        return None
     peaks = [parts.peaks(parts.method, split, of_split) for split, of_split in rows.items()]
     positions = np.concatenate([found.positions for found in peaks])
     return CategoryPeaks(rows, Peaks(positions, np.concatenate([found.scores for found in peaks])))

@@ -87,12 +87,14 @@ def icnn_figure6(records: Records) -> Drawing:
 
 
 def _shown(records: Records) -> list[Experiment]:
-    """Ordinary beside interpretable, and the greatest weight of the filter loss where one ran."""
+    """Ordinary beside interpretable, and, where they ran, the greatest weight and mixed ones."""
     found = []
     for e in records.experiments("interpretable", analysis=PICTURES):
-        ordinary, weighted = (_like(records, e, role) for role in ("ordinary", "weighted"))
+        ordinary, weighted, mixed = (
+            _like(records, e, role) for role in ("ordinary", "weighted", "mixed")
+        )
         if ordinary:
-            found.append([ordinary[0], e, *weighted[:1]])
+            found.append([ordinary[0], e, *weighted[:1], *mixed[:1]])
     return [e for group in found[:GROUPS] for e in group]
 
 
