@@ -1,6 +1,7 @@
 """What several tests share: small networks on a small part of the digits, and the real data."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ ALTERNATING = {"scheme": "alternating", "period": 3, "gate_phases": [1], "warmup
 PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests first, so that none of them is what several processes wait for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Small nets are fastest with one thread, and byte-identical results need a fixed number."""
@@ -56,6 +62,22 @@ def default_params() -> dict[str, Any]:
     content: dict[str, Any] = {}
     update_config(content, yaml.safe_load((ROOT / "params.yaml").read_text()))
     return content
+
+
+@pytest.fixture(scope="session")
+def preset_files() -> Callable[[Path], list[Path]]:
+    """The files of a preset as the command in its head names them: what it is laid over, first."""
+
+    def read(preset: Path) -> list[Path]:
+        named = re.search(
+            r"--configfile[ =]((?: ?workflow/presets/\S+\.yaml)+)", preset.read_text()
+        )
+        assert named is not None
+        found = [ROOT / name for name in named[1].split()]
+        assert found[-1] == preset
+        return found
+
+    return read
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +201,74 @@ def part_block() -> Callable[..., dict[str, Any]]:
             "beta": {"spread": 3.0, "least": 1.5, "greatest": 3.0, "gain": 10000.0},
             **changes,
         }
+
+    return build
+
+
+@pytest.fixture
+def explainer_block() -> Callable[..., dict[str, Any]]:
+    """Builds the method block of an explainer without filter loss, unless told otherwise."""
+
+    def build(**changes: Any) -> dict[str, Any]:
+        return {
+            "name": "explainer",
+            "target": "reconstruction",
+            "reconstruction": 0.5,
+            "eta": 10.0,
+            "ratio": None,
+            "falling": True,
+            "alpha": 0.5,
+            "memory": 0.9,
+            "beta": 4.0,
+            "init_std": None,
+            "momentum": 0.1,
+            "dead": 0.01,
+            "keep_scale": True,
+            "decoder_lr": 0.01,
+            "p_lr": 0.05,
+            **changes,
+        }
+
+    return build
+
+
+@pytest.fixture
+def explainer_slice(
+    make_slice: Callable[..., TrainingSlice],
+    part_model: Callable[..., dict[str, Any]],
+    explainer_block: Callable[..., dict[str, Any]],
+) -> Callable[..., TrainingSlice]:
+    """Builds the training slice of an explainer, of 6 filters below 7 and 5 units, on digits.
+
+    `model`, `blocks` (those that are trained) and `finetune` stand for what is usual; other options
+    are of the method, or of the training.
+    """
+
+    def build(
+        *,
+        model: dict[str, Any] | None = None,
+        blocks: int = 1,
+        finetune: dict[str, Any] | None = None,
+        training: dict[str, Any] | None = None,
+        loss: str = "logistic",
+        seed: int = 0,
+        **changes: Any,
+    ) -> TrainingSlice:
+        ordinary = part_model(standardised=True, convolution=6, interpretable=False, masks=False)
+        ordinary["head"]["hidden"] = [7, 5]
+        model = model or ordinary
+        explained = make_slice(model=model, loss=loss, seed=seed, epochs=1, lr=0.01, crop_padding=0)
+        content = make_slice(
+            model=model,
+            method=explainer_block(**changes),
+            loss=loss,
+            seed=seed,
+            **{"optimizer": "adam", "lr": 0.001, "crop_padding": 0, **(training or {})},
+        ).model_dump(by_alias=True)
+        boundary = {"weights": None, "trained_blocks": 1, "views": 1, "kept_as": None}
+        content["performer"] = {**explained.model_dump(by_alias=True), "finetune": boundary}
+        content["finetune"] = {**boundary, "trained_blocks": blocks, **(finetune or {})}
+        return TrainingSlice.model_validate(content)
 
     return build
 

@@ -27,6 +27,15 @@ def as_jpeg(pixels: npt.ArrayLike, quality: int) -> str:
     return _encoded(pixels, format="JPEG", quality=quality)
 
 
+def small_jpeg(pixels: npt.NDArray[np.uint8], size: int, quality: int) -> str:
+    """A square image uint8 (H, H, 3) as `as_jpeg`, shrunk to `size` pixels a side at most."""
+    from PIL import Image
+
+    size = min(len(pixels), size)
+    small = Image.fromarray(pixels).resize((size, size), Image.Resampling.LANCZOS)
+    return as_jpeg(np.asarray(small), quality)
+
+
 def _encoded(pixels: npt.ArrayLike, **options: Any) -> str:
     from PIL import Image
 

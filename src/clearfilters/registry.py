@@ -91,6 +91,10 @@ METHODS = {
         "clearfilters.params.methods:PartFilterParams",
         "clearfilters.methods.part_training:PartTraining",
     ),
+    "explainer": MethodEntry(
+        "clearfilters.params.methods:ExplainerParams",
+        "clearfilters.methods.explainer_training:Explainer",
+    ),
 }
 
 # For small images, trained from scratch; each builder takes num_classes and width.
@@ -132,6 +136,8 @@ Group = Literal["plain", "localized", "tradeoff", "attacked", "pictured"]
 LINEAR_HEAD = "linear head"
 # A trunk with another top (models/surgery.py), whose last convolution is measured.
 NEW_TOP = "new top"
+# A method with encoder and decoder above a performer (methods/explainer.py).
+EXPLAINER = "explainer"
 
 
 @dataclass(frozen=True)
@@ -239,6 +245,25 @@ MEASUREMENTS = {
         groups=("pictured",),
         needs=(NEW_TOP, "landmarks"),
     ),
+    "explanation": MeasurementEntry(
+        "clearfilters.params.measurements:ExplanationParams",
+        "clearfilters.training.explanation:measure_explanation",
+        kind="network",
+        needs=(EXPLAINER,),
+    ),
+    "part_contributions": MeasurementEntry(
+        "clearfilters.params.measurements:PartContributionsParams",
+        "clearfilters.training.part_contributions:measure_part_contributions",
+        kind="network",
+        needs=(EXPLAINER, "landmarks"),
+    ),
+    "explainer_pictures": MeasurementEntry(
+        "clearfilters.params.measurements:ExplainerPicturesParams",
+        "clearfilters.training.explainer_pictures:measure_explainer_pictures",
+        kind="network",
+        groups=("pictured",),
+        needs=(EXPLAINER, "landmarks"),
+    ),
     "detection": MeasurementEntry(
         "clearfilters.params.attacks:DetectionParams",
         "clearfilters.attacks.attacked_model:measure_detection",
@@ -310,6 +335,17 @@ TABLES = {
     "icnn_table7": "clearfilters.reporting.tables.parts_multi:icnn_table7",
     "icnn_filters": "clearfilters.reporting.tables.part_filters:icnn_filters",
     "icnn_weight": "clearfilters.reporting.tables.part_filters:icnn_weight",
+    "explainer_table2": "clearfilters.reporting.tables.explainers:explainer_table2",
+    "explainer_table3": "clearfilters.reporting.tables.explainer_p:explainer_table3",
+    "explainer_table4": "clearfilters.reporting.tables.explainers:explainer_table4",
+    "explainer_table5": "clearfilters.reporting.tables.explainer_errors:explainer_table5",
+    "explainer_table6": "clearfilters.reporting.tables.explainer_errors:explainer_table6",
+    "explainer_table7": "clearfilters.reporting.tables.explainer_p:explainer_table7",
+    "explainer_table8": "clearfilters.reporting.tables.explainers:explainer_table8",
+    "explainer_table9": "clearfilters.reporting.tables.explainers:explainer_table9",
+    "explainer_table10": "clearfilters.reporting.tables.explainer_errors:explainer_table10",
+    "explainer_eta": "clearfilters.reporting.tables.explainer_settings:explainer_eta",
+    "explainer_parts": "clearfilters.reporting.tables.explainer_settings:explainer_parts",
 }
 
 FIGURES = {
@@ -327,4 +363,8 @@ FIGURES = {
     "icnn_figure5": "clearfilters.reporting.figures.part_pictures:icnn_figure5",
     "icnn_figure6": "clearfilters.reporting.figures.part_pictures:icnn_figure6",
     "icnn_weight": "clearfilters.reporting.figures.parts:icnn_weight",
+    "explainer_figure3": "clearfilters.reporting.figures.part_pictures:explainer_figure3",
+    "explainer_figure4": "clearfilters.reporting.figures.explainers:explainer_figure4",
+    "explainer_figure5": "clearfilters.reporting.figures.explainer_pictures:explainer_figure5",
+    "explainer_eta": "clearfilters.reporting.figures.explainers:explainer_eta",
 }

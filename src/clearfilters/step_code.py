@@ -81,6 +81,8 @@ def model_files(step: str, slice_: Mapping[str, Any]) -> list[str]:
         chosen.append(TOP)
     if (slice_.get("finetune") or {}).get("weights") is not None:
         chosen.append(PRETRAINED)
+    if slice_.get("performer") is not None:
+        chosen.append(METHODS[slice_["performer"]["method"]["name"]].method)
     return step_files(step, *chosen)
 
 

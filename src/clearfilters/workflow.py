@@ -159,6 +159,14 @@ class Plan:
             for file in CHECKPOINT_FILES
         ]
 
+    def performer_files(self, experiment: str, seed: str) -> list[str]:
+        """The checkpoint of the network that an explainer explains; none of other networks."""
+        performer = self._job(experiment, seed).performer
+        if performer is None:
+            return []
+        folder = f"{self.results}/checkpoints/{performer.experiment}/seed{performer.seed}"
+        return [f"{folder}/{file}" for file in CHECKPOINT_FILES]
+
     def metric_files(self, *analyses: str, experiment: str | None = None) -> list[str]:
         """The measurements of these analyses, of one experiment or of all.
 

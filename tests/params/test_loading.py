@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -327,9 +328,12 @@ def test_a_preset_replaces_the_experiments_and_merges_the_rest(default_params: C
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "workflow" / "presets").glob("*.yaml")), ids=str)
-def test_each_preset_is_valid(default_params: Content, preset: Path) -> None:
-    overlay = yaml.safe_load(preset.read_text())
-    update_config(default_params, overlay)
+def test_each_preset_is_valid(
+    default_params: Content, preset: Path, preset_files: Callable[[Path], list[Path]]
+) -> None:
+    for file in preset_files(preset):
+        overlay = yaml.safe_load(file.read_text())
+        update_config(default_params, overlay)
     params = load_params(default_params)
     if "experiments" in overlay.get("run", {}):
         names = {job.experiment for job in jobs(params) if job.role != "tradeoff"}

@@ -32,6 +32,7 @@ GATE_ANALYSES = ("gate_statistics", "leakage", "masking", "similarity", "cluster
 ATTACK_ANALYSES = ("detection", "one_pixel", "local_search")
 # Their heads are not linear, and the rendered ILSVRC images have landmarks only.
 PART_ANALYSES = ("part_location",)
+EXPLAINER_ANALYSES = ("explanation", "part_contributions")
 OBJECT_ANALYSES = ("classification", "phi", "mis", "mis_floor", "leakage", "localization")
 TRADEOFF_ANALYSES = ("classification", "phi", "leakage")
 ANALYSES = (*FEATURE_ANALYSES, "localization", *ATTACK_ANALYSES)
@@ -163,7 +164,7 @@ def test_a_data_set_shapes_the_slices_of_what_is_trained_on_it(default_params: C
     changed["datasets"]["digits"]["split_seed"] = 1
     before, after = _hashes(default_params, training_slice), _hashes(changed, training_slice)
     on_others = {key[0] for key in before if key[0].startswith(("animals-", "rendered-"))}
-    assert len(on_others) == 8
+    assert len(on_others) == 9
     assert _changed(before, after) == {key[0] for key in before} - on_others
 
 
@@ -184,7 +185,10 @@ def test_the_tradeoff_takes_fewer_measurements(default_params: Content) -> None:
         elif job.model.top is not None:
             pictured = job.experiment in default_params["run"]["pictured"]
             pictures = ("part_pictures",) if pictured else ()
-            assert analyses_of(params, job) == (*PART_ANALYSES, *pictures)
+            own: tuple[str, ...] = ()
+            if job.performer is not None:
+                own = (*EXPLAINER_ANALYSES, *(["explainer_pictures"] if pictured else []))
+            assert analyses_of(params, job) == (*PART_ANALYSES, *pictures, *own)
         elif job.experiment in default_params["attacks"]["experiments"] and job.seed == 0:
             assert analyses_of(params, job) == (*FEATURE_ANALYSES, *ATTACK_ANALYSES)
         else:

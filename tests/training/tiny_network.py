@@ -30,6 +30,14 @@ def tiny(num_classes: int) -> BlockNetwork:
     )
 
 
+def small_residual(num_classes: int) -> BlockNetwork:
+    """A first convolution and three residual blocks, the last two of 16 channels."""
+    stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU())
+    blocks = [Residual(8, 4, 2, True), Residual(16, 4, 1, True), Residual(16, 4, 1, True)]
+    named: list[tuple[str, nn.Module]] = [("", stem)]
+    return BlockNetwork([*named, *((f"{n}.", x) for n, x in enumerate(blocks))], num_classes)
+
+
 def images(parameters: TrainingSlice, store: Path, split: str = "train") -> inputs.Images:
     """A split, augmented as the slice says if it is the training split."""
     augmentation = parameters.training if split == "train" else None

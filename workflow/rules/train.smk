@@ -18,6 +18,7 @@ for group in plan.groups:
 rule trained_model:
     input:
         store=lambda wildcards: plan.store_of(wildcards.experiment),
+        performer=lambda wildcards: plan.performer_files(**wildcards),
         modules=lambda wildcards: plan.model_modules("train", wildcards.experiment),
     output:
         expand(
@@ -45,6 +46,10 @@ rule trained_model:
             f"--features={folder}"
             for folder in plan.features_of(wildcards.experiment, wildcards.seed)
         ],
+        # What an explainer explains.
+        performer=lambda wildcards, input: [
+            f"--performer={Path(file).parent}" for file in input.performer[:1]
+        ],
         out=lambda wildcards, output: Path(output[0]).parent,
         # Not an output, so a training that was stopped goes on where it stood.
         resume=lambda wildcards: (
@@ -53,5 +58,5 @@ rule trained_model:
     shell:
         "clearfilters train --parameters {params.slice:q} --data {params.data:q}"
         " --raw {resources.raw:q} --frozen {resources.frozen:q} --resume {params.resume:q}"
-        " {params.features:q} --features-parameters {resources.features:q}"
+        " {params.performer:q} {params.features:q} --features-parameters {resources.features:q}"
         " --out {params.out:q} 2>&1 | tee {log:q}"

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 # The class memory of a filter starts with at least this activation (released code).
 LEAST_MEMORY = 0.1
@@ -56,16 +57,32 @@ class CategoryMemory(nn.Module):
         chosen = categories[:, self.category_of_filter()]
         return torch.where(self.known.any(), chosen, categories.any(dim=1, keepdim=True))
 
+    def activation(self, maps: Tensor) -> Tensor:
+        """How strongly an image excites each filter, (B, D): the largest value of its map."""
+        return maps.amax(dim=(2, 3))
+
     @torch.no_grad()
     def update(self, maps: Tensor, categories: Tensor) -> None:
         """After a step: S moves towards this batch's means, of the categories that it has."""
-        largest = maps.detach().amax(dim=(2, 3))
+        strength = self.activation(maps.detach())
         count = categories.sum(dim=0)
         # Not a product of matrices, which autocast would round.
-        sums = (largest[:, :, None] * categories[:, None, :]).sum(dim=0)
+        sums = (strength[:, :, None] * categories[:, None, :]).sum(dim=0)
         mean = sums / count.clamp(min=1)
         moved = torch.where(mean == 0, self.memory, self.memory.lerp(mean, 1 - self.keep))
         new = torch.where(self.known, moved, mean.clamp(min=LEAST_MEMORY))
         present = count > 0
         self.memory.copy_(torch.where(present, new, self.memory))
         self.known.logical_or_(present)
+
+
+def image_categories(labels: Tensor, outputs: int) -> Tensor:
+    """Which category an image is of, bool (B, C); one category (class 1) has background beside it.
+
+    Args:
+        labels: y (B,).
+        outputs: of the network, C.
+    """
+    if outputs == 1:
+        return (labels == 1)[:, None]
+    return F.one_hot(labels, outputs).bool()

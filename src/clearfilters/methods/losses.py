@@ -23,6 +23,9 @@ class ClassificationLoss(Protocol):
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
         """How many of the samples are classified correctly, a scalar."""
 
+    def agree(self, logits: Tensor, others: Tensor) -> Tensor:
+        """How many of the samples two networks decide alike, a scalar; logits (N, outputs) each."""
+
 
 @dataclass(frozen=True)
 class Softmax:
@@ -39,6 +42,10 @@ class Softmax:
     def correct(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Those whose label has the largest output."""
         return (logits.argmax(dim=1) == labels).sum()
+
+    def agree(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Those whose largest output is of the same class."""
+        return (logits.argmax(dim=1) == others.argmax(dim=1)).sum()
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,10 @@ class Logistic:
         """Those with an output of the label's sign."""
         return ((logits[:, 0] > 0) == (labels == 1)).sum()
 
+    def agree(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Those with outputs of one sign."""
+        return ((logits[:, 0] > 0) == (others[:, 0] > 0)).sum()
+
 
 @dataclass(frozen=True)
 class MultiLabelLogistic:
@@ -81,6 +92,10 @@ class MultiLabelLogistic:
         """Of each sample the share of outputs with the right sign, summed over samples."""
         right = (logits > 0) == F.one_hot(labels, logits.shape[1]).bool()
         return right.mean(dim=1, dtype=torch.float32).sum()
+
+    def agree(self, logits: Tensor, others: Tensor) -> Tensor:
+        """Of each sample the share of outputs with one sign, summed over samples."""
+        return ((logits > 0) == (others > 0)).mean(dim=1, dtype=torch.float32).sum()
 
 
 LOSSES: dict[str, ClassificationLoss] = {

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from clearfilters.methods.losses import LOSSES
+from clearfilters.models.blocks import BlockNetwork
 from clearfilters.models.classifier import Classifier
 from clearfilters.models.standardisation import Standardisation
 from clearfilters.params.slices import TrainingSlice
@@ -148,6 +149,23 @@ class Method(nn.Module, ABC):
         for layer in self.network.modules():
             if isinstance(layer, Standardisation):
                 layer.fit(inputs for inputs, _ in in_order(data))
+
+    def prepare(self, data: Inputs) -> None:
+        """Take from the training data what is kept nowhere: before a training starts or goes on."""
+
+    def take_given(self, trained: "Method") -> None:
+        """Take from the same method after its training what the training did not change.
+
+        Here they are the frozen blocks and the scale of the maps above them.
+        """
+        own, others = self.network.parts, trained.network.parts
+        if not (isinstance(own, BlockNetwork) and isinstance(others, BlockNetwork)):
+            return
+        own.freeze(others.frozen)
+        own.blocks[: own.frozen].load_state_dict(others.blocks[: own.frozen].state_dict())
+        for mine, theirs in zip(own.modules(), others.modules(), strict=True):
+            if isinstance(mine, Standardisation):
+                mine.load_state_dict(theirs.state_dict())
 
     def start_epoch(self, epoch: int) -> None:
         """Before an epoch, counted from 0; what a step reads of it must lie in a tensor."""

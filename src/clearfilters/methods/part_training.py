@@ -5,9 +5,9 @@ from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.filter_categories import image_categories
 from clearfilters.methods.method import Batch, Method
 from clearfilters.methods.part_filters import (
     FilterLoss,
@@ -90,11 +90,8 @@ class PartTraining(Method):
         self.alive.fill_(False)
 
     def categories(self, labels: Tensor) -> Tensor:
-        """Which category an image is of, bool (B, C); one category has background beside it."""
-        outputs = self.network.outputs
-        if outputs == 1:
-            return (labels == 1)[:, None]
-        return F.one_hot(labels, outputs).bool()
+        """Which category an image is of, bool (B, C)."""
+        return image_categories(labels, self.network.outputs)
 
     def cost(self, batch: Batch, phase: str) -> tuple[Tensor, Tensor]:
         """The classification loss and the logits (B, outputs).

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.explainer import Encoder
 from clearfilters.models.efficientnet_lite import InvertedBottleneck, SamePadded, same_padding
 from clearfilters.models.torchvision_networks import Residual
 from clearfilters.models.vgg_ms import CrossChannelNorm
@@ -68,12 +69,19 @@ def top_field(blocks: nn.Sequential, image_size: int) -> ReceptiveField:
     """The receptive fields of the last convolution's map, where the last block is a new top.
 
     What follows that convolution, pooling above all, is left out (models/surgery.py). Where the top
-    has none, it is the trunk's last.
+    has none, it is the trunk's last. Of an explainer it is conv-interp-2, of a ResNet that is
+    explained its last block.
 
     Args:
         blocks: of a `BlockNetwork`, all of them.
         image_size: see `geometry_of`, whose errors are this function's.
     """
+    for index, block in enumerate(blocks):
+        if isinstance(block, Encoder):
+            own = [block.conv_interp1, block.conv_interp2]
+            return geometry_of([*blocks[:index], *own], image_size)
+    if isinstance(blocks[-1], Residual):
+        return geometry_of(blocks, image_size)
     top = [layer for layer in blocks[-1].children() if isinstance(layer, nn.Conv2d | nn.ReLU)]
     trunk = list(blocks[:-1])
     last = trunk[-1]

@@ -17,6 +17,8 @@ from clearfilters.params.training import TrainingParams
 
 # Where the experiments of the trade-off's grid lie, and the group they stand in.
 TRADEOFF = "tradeoff"
+# What is explained.
+PERFORMER_ROLE = "ordinary"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Job:
     method: MethodParams
     training: TrainingParams
     finetune: FineTuneParams | None = None
+    performer: "Job | None" = None
 
 
 def _overridden(training: TrainingParams, override: Mapping[str, Any], key: str) -> TrainingParams:
@@ -69,7 +72,7 @@ def _tradeoff_jobs(params: Params) -> list[Job]:
                 label=f"{base.label}, λ = {lambda_:g}, a = {a:g}",
                 role="tradeoff",
                 dataset=_dataset(params, base, grid.base),
-                model=base.model,
+                model=_model(base, grid.base),
                 method=method.model_copy(update={"objective": objective}),
                 training=training,
                 finetune=base.finetune,
@@ -91,28 +94,79 @@ def jobs(params: Params) -> list[Job]:
     """Experiments x seeds, the trade-off grid included, in the order of params.yaml.
 
     Raises:
-        ClearfiltersError: if the run names an experiment that is not defined, or an override of
-            `training` is not valid.
+        ClearfiltersError: if the run names an experiment that is not defined, an override of
+            `training` is not valid, or an explainer's performer is not trained.
     """
     found = []
     for name in params.run.experiments:
-        experiment = _experiment(params, name, "run.experiments")
-        training = _overridden(params.training, experiment.training, f"experiments.{name}.training")
-        for seed in seeds_of(params, name):
-            found.append(
-                Job(
-                    experiment=name,
-                    seed=seed,
-                    label=experiment.label,
-                    role=experiment.role,
-                    dataset=_dataset(params, experiment, name),
-                    model=experiment.model,
-                    method=experiment.method,
-                    training=training,
-                    finetune=experiment.finetune,
-                )
-            )
+        _experiment(params, name, "run.experiments")
+        found += [_job(params, name, seed) for seed in seeds_of(params, name)]
     return found + _tradeoff_jobs(params)
+
+
+def _job(params: Params, name: str, seed: int) -> Job:
+    experiment = _experiment(params, name, "run.experiments")
+    key = f"experiments.{name}.training"
+    override, performer = experiment.training, None
+    if experiment.performer is not None:
+        performer = _performer(params, name, experiment.performer, seed)
+        loss = performer.training.loss
+        if override.get("loss", loss) != loss:
+            raise ClearfiltersError(
+                f"params.yaml: {key}.loss: {override['loss']}, but what it explains, "
+                f"`{experiment.performer}`, has {loss}; an explainer classifies as its performer "
+                "does: leave it out"
+            )
+        override = {**override, "loss": loss}
+    return Job(
+        experiment=name,
+        seed=seed,
+        label=experiment.label,
+        role=experiment.role,
+        dataset=_dataset(params, experiment, name) if performer is None else performer.dataset,
+        model=_model(experiment, name) if performer is None else performer.model,
+        method=experiment.method,
+        training=_overridden(params.training, override, key),
+        finetune=experiment.finetune,
+        performer=performer,
+    )
+
+
+def _model(experiment: ExperimentParams, name: str) -> ModelParams:
+    if experiment.model is None:
+        raise ClearfiltersError(
+            f"params.yaml: experiments.{name}: an explainer cannot stand here; name an experiment "
+            "with a model of its own"
+        )
+    return experiment.model
+
+
+def _performer(params: Params, name: str, performer: str, seed: int) -> Job:
+    """The job whose network an explainer explains."""
+    key = f"experiments.{name}.performer"
+    explained = _experiment(params, performer, key)
+    if explained.performer is not None:
+        raise ClearfiltersError(
+            f"params.yaml: {key}: `{performer}` is an explainer itself; name what it explains"
+        )
+    if explained.role != PERFORMER_ROLE:
+        raise ClearfiltersError(
+            f"params.yaml: {key}: `{performer}` has the role {explained.role}; explained are "
+            f"ordinary networks, of role {PERFORMER_ROLE}"
+        )
+    if performer not in params.run.experiments or seed not in seeds_of(params, performer):
+        raise ClearfiltersError(
+            f"params.yaml: {key}: the run trains no `{performer}` with seed {seed}; add it to "
+            "run.experiments, with that seed"
+        )
+    return _job(params, performer, seed)
+
+
+def performers(params: Params) -> set[str]:
+    """The experiments of the run that others explain."""
+    names = params.run.experiments
+    named = (_experiment(params, name, "run.experiments").performer for name in names)
+    return {performer for performer in named if performer is not None}
 
 
 def seeds_of(params: Params, name: str) -> list[int]:

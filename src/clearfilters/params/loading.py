@@ -97,7 +97,10 @@ def check_pictured(params: Params) -> None:
                 f"params.yaml: run.pictured: no experiment `{name}`; defined: "
                 f"{', '.join(sorted(params.experiments))}"
             )
-        if params.experiments[name].model.top is None:
+        experiment = params.experiments[name]
+        if experiment.performer is None and (
+            experiment.model is None or experiment.model.top is None
+        ):
             raise ClearfiltersError(
                 f"params.yaml: run.pictured: `{name}` has no model.top; name experiments that have"
             )

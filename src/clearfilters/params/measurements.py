@@ -123,23 +123,56 @@ class LocalizationParams(Strict):
     batch_size: Count
 
 
-class PartLocationParams(Strict):
-    """How a filter's positions are judged by landmarks.
+class JudgedObjectsParams(Strict):
+    """On which objects filters are judged by landmarks.
 
     `landmarks` are the names that count, by format of the data; all where none are given.
     `test_only` are the formats of which test objects alone count, in place of all. Each filter is
-    judged on its `strongest` images with the landmark, if they are `minimum_images`. The floor of
-    R² is the mean over `shuffles` of the landmarks. Test objects alone are reported besides where
-    each landmark is on `minimum_test_images` of them.
+    judged on its `strongest` images with the landmark, if they are `minimum_images`.
     """
 
     landmarks: dict[str, list[str]]
     test_only: list[str]
     strongest: Count
     minimum_images: Annotated[int, Field(ge=2)]
+
+
+class PartLocationParams(JudgedObjectsParams):
+    """How a filter's positions are judged by landmarks.
+
+    The floor of R² is the mean over `shuffles` of the landmarks. Test objects alone are reported
+    besides where each landmark is on `minimum_test_images` of them.
+    """
+
     minimum_test_images: Count
     shuffles: Count
     seed: Seed
+
+
+class FilterPartsParams(JudgedObjectsParams):
+    """Which part an explainer's filter is of.
+
+    It is that of the landmark with the largest R², if it is `least_r2`.
+    """
+
+    least_r2: Density
+
+
+class PartContributionsParams(FilterPartsParams):
+    """What parts contribute; `other_limits` of R² are shown beside `least_r2`."""
+
+    other_limits: list[Density]
+
+
+class ExplainerPicturesParams(FilterPartsParams):
+    """What is shown of an explainer: of `images` test objects, in pictures.
+
+    These have `picture_size` pixels a side at most, and are JPEGs of `jpeg_quality`.
+    """
+
+    images: Count
+    picture_size: Count
+    jpeg_quality: Annotated[int, Field(ge=1, le=95)]
 
 
 class PartInterpretabilityParams(Strict):
@@ -179,6 +212,16 @@ class PartPicturesParams(Strict):
     heat_maps: Count
     picture_size: Count
     jpeg_quality: Annotated[int, Field(ge=1, le=95)]
+
+
+class ExplanationParams(Strict):
+    """When p of an explainer counts as settled.
+
+    It has a plateau if over the last `plateau_epochs` it changed by `plateau_change` at most.
+    """
+
+    plateau_epochs: Count
+    plateau_change: Fraction
 
 
 def _of_registry(value: Any) -> Any:

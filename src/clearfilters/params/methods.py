@@ -14,7 +14,7 @@ from clearfilters.params.fields import (
     Strict,
     of_registry,
 )
-from clearfilters.registry import METHODS
+from clearfilters.registry import EXPLAINER, METHODS
 
 
 class MethodBase(Strict):
@@ -29,6 +29,10 @@ class MethodBase(Strict):
     def offers(self) -> list[str]:
         """What models of this method have of what measurements need (registry.py)."""
         return []
+
+    def explains(self) -> bool:
+        """Whether an experiment with this method names a performer, in place of a network."""
+        return False
 
 
 class StdParams(MethodBase):
@@ -176,6 +180,53 @@ class PartFilterParams(MethodBase):
         if self.layers != sorted(set(self.layers)):
             raise ValueError(f"layers {self.layers} must rise and name each once")
         return self
+
+
+class ExplainerParams(MethodBase):
+    """An explainer of a performer (methods/explainer.py).
+
+    `target`: what replaces the performer's features has to give: its features again, or the class.
+    `reconstruction` over the mean norm of a layer's outputs is lambda_l, and `eta` weighs -log p;
+    both are times 10^-5 of the paper's, as is the whole loss. `ratio` is the norm of the filter
+    loss's gradient over that of the target's, of each filter, null for no filter loss; `falling`:
+    over the number of the epoch. `alpha` is the filter loss's temperature, `memory` what a batch
+    leaves of a filter's category memory. `beta` is the slope of the masks times the side of the
+    map. Weights are drawn from N(0, init_std^2), or by He's rule for null. `momentum` and `dead`
+    are of the norm layers: a batch's share of the running average, and of the mean magnitude below
+    which a channel counts as dead. `keep_scale`: whether the decoder gets features of the magnitude
+    that it was trained with. `decoder_lr` is a factor on the learning rate, `p_lr` the rate of w_p,
+    which follows no schedule.
+    """
+
+    name: Literal["explainer"]
+    target: Literal["reconstruction", "classification"]
+    reconstruction: Positive
+    eta: NonNegative
+    ratio: Positive | None
+    falling: bool
+    alpha: Positive
+    memory: Fraction
+    beta: Positive
+    init_std: Positive | None
+    momentum: Fraction
+    dead: Fraction
+    keep_scale: bool
+    decoder_lr: NonNegative
+    p_lr: Positive
+
+    def roles(self) -> list[str]:
+        """By target; those that reconstruct may stand for a value of eta or of the ratio, too."""
+        if self.target == "classification":
+            return ["explainer-cls"]
+        return ["explainer", "explainer-eta", "explainer-ratio"]
+
+    def offers(self) -> list[str]:
+        """An explainer."""
+        return [EXPLAINER]
+
+    def explains(self) -> bool:
+        """It does."""
+        return True
 
 
 MethodParams = SerializeAsAny[

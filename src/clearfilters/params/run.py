@@ -19,7 +19,7 @@ from clearfilters.params.fields import (
 )
 from clearfilters.params.measurements import AnalysisParams, FeaturesParams, LocalizationParams
 from clearfilters.params.methods import MethodParams
-from clearfilters.params.networks import FineTuneParams, ModelParams
+from clearfilters.params.networks import FineTuneParams, ModelParams, TopParams
 from clearfilters.params.training import TrainingParams
 
 
@@ -27,13 +27,15 @@ class ExperimentParams(Strict):
     """One row of the tables: a network trained in one way.
 
     `role` is what tables and claims take it for; its method says which it may be.
-    `training` overrides single keys; `dataset` null means the first of run.datasets.
+    `training` overrides single keys; `dataset` null means the first of run.datasets. An explainer
+    names a `performer`, another experiment, whose network and data set it has.
     """
 
     label: str
     role: Name
     dataset: Name | None = None
-    model: ModelParams
+    model: ModelParams | None = None
+    performer: Name | None = None
     method: MethodParams
     finetune: FineTuneParams | None = None
     training: dict[str, Any] = Field(default_factory=dict)
@@ -56,8 +58,30 @@ class ExperimentParams(Strict):
         return content
 
     @model_validator(mode="after")
+    def _explains_or_has_a_network(self) -> "ExperimentParams":
+        explains = self.method.explains()
+        wanted, other = ("performer", "model") if explains else ("model", "performer")
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f"with method {self.method.name}, give `{wanted}`, and no `{other}`")
+        if explains and (self.dataset is not None or self.training.get("compile")):
+            raise ValueError(
+                "an explainer has its performer's data set, and is not compiled; leave out "
+                "`dataset` and `training.compile`"
+            )
+        if explains and (self.finetune is None or self.finetune.weights is not None):
+            raise ValueError(
+                "an explainer is trained above its frozen performer, and has its weights; give "
+                "`finetune` with weights: null"
+            )
+        return self
+
+    @property
+    def _top(self) -> TopParams | None:
+        return None if self.model is None else self.model.top
+
+    @model_validator(mode="after")
     def _standardises_frozen_maps(self) -> "ExperimentParams":
-        top, finetune = self.model.top, self.finetune
+        top, finetune = self._top, self.finetune
         moves = finetune is None or finetune.trained_blocks != 1
         if top is not None and top.standardised and moves:
             raise ValueError(
@@ -68,7 +92,7 @@ class ExperimentParams(Strict):
 
     @model_validator(mode="after")
     def _measures_a_trained_convolution(self) -> "ExperimentParams":
-        top, finetune = self.model.top, self.finetune
+        top, finetune = self._top, self.finetune
         frozen = finetune is not None and finetune.trained_blocks == 1
         if frozen and top is not None and top.convolution is None and not top.interpretable:
             raise ValueError(
@@ -79,7 +103,7 @@ class ExperimentParams(Strict):
 
     @model_validator(mode="after")
     def _role_fits_the_top(self) -> "ExperimentParams":
-        top = self.model.top
+        top = self._top
         if top is None:
             return self
         wanted = {
@@ -153,6 +177,14 @@ class ClaimsParams(Strict):
     part_instability_margin: NonNegative
     part_follow_r2: Density
     part_distinct_cells: Positive
+    explainer_instability_ratio: Density
+    explainer_close_margin: NonNegative
+    explainer_several_points: NonNegative
+    explainer_most: Density
+    explainer_nearly_all: Density
+    explainer_eta_margin: NonNegative
+    explainer_follow_margin: NonNegative
+    explainer_rank_correlation: Density
 
 
 class RunParams(Strict):

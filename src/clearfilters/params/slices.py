@@ -15,7 +15,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.params.attacks import SamplingParams, WhiteBoxParams
 from clearfilters.params.datasets import DatasetParams, RenderingParams, StyleParams
 from clearfilters.params.fields import Count, Seed, Strict
-from clearfilters.params.jobs import TRADEOFF, Job, data_params, seeds_of
+from clearfilters.params.jobs import TRADEOFF, Job, data_params, performers, seeds_of
 from clearfilters.params.measurements import taken_of
 from clearfilters.params.methods import MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams
@@ -25,7 +25,7 @@ from clearfilters.registry import LINEAR_HEAD, MEASUREMENTS, NEW_TOP, Group
 
 
 class TrainingSlice(Strict):
-    """Everything that shapes a trained model."""
+    """Everything that shapes a trained model; of an explainer, its performer's training, too."""
 
     data: DatasetParams
     model: ModelParams
@@ -33,14 +33,17 @@ class TrainingSlice(Strict):
     training: TrainingParams
     seed: Seed
     finetune: FineTuneParams | None = None
+    performer: "TrainingSlice | None" = None
 
     @model_serializer(mode="wrap")
-    def _without_absent_finetune(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Checkpoints are known by the hash of this, and many are older than the key.
+    def _without_absent_keys(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Checkpoints are known by the hash of this, and many are older than these keys.
         content: dict[str, Any] = serialize(self)
-        if self.finetune is None:
-            del content["finetune"]
-        return content
+        return {
+            key: value
+            for key, value in content.items()
+            if key not in ("finetune", "performer") or value is not None
+        }
 
 
 class ContactSheetSlice(Strict):
@@ -60,15 +63,20 @@ class AdversarialSlice(TrainingSlice):
 
 def training_slice(params: Params, job: Job) -> dict[str, Any]:
     """What shapes a checkpoint: data, network, method, training and seed."""
-    parsed = TrainingSlice(
+    return _training_slice(params, job).model_dump(by_alias=True)
+
+
+def _training_slice(params: Params, job: Job) -> TrainingSlice:
+    performer = None if job.performer is None else _training_slice(params, job.performer)
+    return TrainingSlice(
         data=data_params(params, job.dataset),
         model=job.model,
         method=job.method,
         training=job.training,
         seed=job.seed,
         finetune=job.finetune,
+        performer=performer,
     )
-    return parsed.model_dump(by_alias=True)
 
 
 def features_slice(params: Params, job: Job) -> dict[str, Any]:
@@ -184,9 +192,11 @@ def analyses_of(params: Params, job: Job) -> tuple[str, ...]:
     if job.experiment in params.run.pictured and job.seed == seeds_of(params, job.experiment)[0]:
         groups.add("pictured")
     offers = {*job.method.offers(), *data_params(params, job.dataset).annotations}
-    if job.model.head is None:
+    # Of two classes with a logistic loss there is one output, and no weights of each class.
+    if job.model.head is None and job.performer is None and job.training.loss != "logistic":
         offers.add(LINEAR_HEAD)
-    if job.model.top is not None:
+    explains = job.performer is not None or job.experiment in performers(params)
+    if job.model.top is not None or explains:
         offers.add(NEW_TOP)
     floors = params.run.mis_floors
     return tuple(

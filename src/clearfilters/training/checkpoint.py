@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 from pydantic import ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from clearfilters.artifacts import atomic_path, parameters_hash, read_json, write_json
 from clearfilters.data.store import StoreMeta
@@ -20,6 +20,7 @@ from clearfilters.methods.method import Method
 from clearfilters.models.classifier import Classifier, build_classifier
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.registry import METHODS, load
+from clearfilters.training.compact import completed, read_weights
 
 # Characters of PyTorch's list of mismatches that an error shows.
 MISMATCH_LENGTH = 160
@@ -85,7 +86,7 @@ def save_checkpoint(
     store: StoreMeta,
     device: torch.device,
     *,
-    pretrained: str | None = None,
+    given: Mapping[str, str | None] | None = None,
 ) -> None:
     """Write `model.safetensors`, `history.csv` and, last, `meta.json`.
 
@@ -96,7 +97,8 @@ def save_checkpoint(
         parameters: everything that shaped it.
         store: what it was trained on.
         device: where it was trained.
-        pretrained: which weights a fine-tuned one started from, in words.
+        given: which weights it started from, for `meta.json`: `pretrained`, in words, or of which
+            performer, by the hash of its file; None of what it did not.
 
     Raises:
         ClearfiltersError: if a weight is NaN or infinite.
@@ -116,15 +118,16 @@ def save_checkpoint(
         pd.DataFrame(history).to_csv(temporary, index=False)
     slice_ = parameters.model_dump(by_alias=True)
     network = method.network
+    started_from = {key: value for key, value in (given or {}).items() if value is not None}
     write_json(
         folder / "meta.json",
         {
             "parameters": slice_,
             "parameters_hash": parameters_hash(slice_),
             "classes": store.classes,
-            # Pretrained weights bring the normalisation that they were trained with.
-            "mean": store.mean if pretrained is None else network.mean.flatten().tolist(),
-            "std": store.std if pretrained is None else network.std.flatten().tolist(),
+            # Given weights bring the normalisation that they were trained with.
+            "mean": network.mean.flatten().tolist() if started_from else store.mean,
+            "std": network.std.flatten().tolist() if started_from else store.std,
             "image_size": store.image_size,
             "dataset": {
                 "name": store.dataset,
@@ -132,7 +135,7 @@ def save_checkpoint(
                 "verified": store.verified,
                 "counts": store.counts,
             },
-            **({} if pretrained is None else {"pretrained": pretrained}),
+            **started_from,
             "device": device_description(device),
             "packages": {name: version(name) for name in ("torch", "torchvision", "numpy")},
         },
@@ -157,14 +160,10 @@ def load_checkpoint(folder: Path) -> tuple[Method, dict[str, Any]]:
             f"{folder / 'meta.json'}: not the description of a checkpoint ({error}); train again"
         ) from None
     path = folder / "model.safetensors"
-    try:
-        tensors = load_file(path)
-    except Exception as error:  # missing, truncated or foreign: safetensors has its own errors
-        raise ClearfiltersError(
-            f"{path}: cannot be read ({error}); train again or restore the file"
-        ) from None
+    stored = read_weights(path)
     method = build_method(parameters, network)
     names = {method.name_in_file(name): name for name in method.state_dict()}
+    tensors = completed(stored, meta, names, folder)
     try:
         method.load_state_dict({names.get(name, name): tensors[name] for name in tensors})
     except RuntimeError as error:

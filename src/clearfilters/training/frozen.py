@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from clearfilters.artifacts import atomic_path, parameters_hash
@@ -62,6 +63,11 @@ class UncachedOutputs:
         """y, (N,)."""
         return self.images.labels
 
+    @property
+    def is_fixed(self) -> bool:
+        """As the images are."""
+        return self.images.is_fixed
+
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """Outputs (B, c, h', w') of the chosen images, augmented anew."""
         return self.part.run(self.images.batch(chosen, generator))
@@ -86,6 +92,11 @@ class CachedOutputs:
     outputs: Tensor
     labels: Tensor
     output_of_row: Tensor
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether there is one view."""
+        return len(self.outputs) == 1
 
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """Outputs (B, c, h', w') of a random view of each chosen image."""
@@ -142,11 +153,18 @@ class Cache:
         path = self.folder / f"{parameters_hash(key)}.safetensors"
         if not path.is_file():
             with atomic_path(path) as temporary:
-                save_file({"outputs": self._once(images, part, rows).cpu()}, temporary)
+                outputs = self._once(images, part, rows).cpu()
+                save_file({"outputs": outputs}, temporary, {"shaped_by": path.stem})
         try:
-            outputs = load_file(path, device=str(images.labels.device))["outputs"]
+            with safe_open(path, "pt", device=str(images.labels.device)) as file:
+                shaped_by, outputs = file.metadata(), file.get_tensor("outputs")
         except Exception as error:  # safetensors has its own errors
             raise ClearfiltersError(f"{path}: cannot be read ({error}); delete it") from None
+        if (shaped_by or {}).get("shaped_by") != path.stem:
+            raise ClearfiltersError(
+                f"{path}: outputs of other frozen blocks or images than its name says "
+                f"({shaped_by}); delete it"
+            )
         if outputs.shape[1] != len(rows):
             raise ClearfiltersError(
                 f"{path}: outputs of {outputs.shape[1]} images, expected {len(rows)}; delete it"
@@ -248,6 +266,24 @@ def tensors_hash(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def stand_above(method: Method, parameters: TrainingSlice) -> FrozenPart:
+    """Let a method take what the frozen blocks of its network give; returns these blocks.
+
+    Args:
+        method: the method.
+        parameters: of its training, with `finetune`.
+
+    Raises:
+        ClearfiltersError: if the network cannot be fine-tuned or has too few blocks.
+    """
+    finetune, training = parameters.finetune, parameters.training
+    assert finetune is not None
+    name = parameters.model.name
+    part = freeze(method.network, name, finetune.trained_blocks, training.precision)
+    method.take(block_network(method.network, name).top, compiled=training.compile)
+    return part
+
+
 def train_above(
     method: Method, parameters: TrainingSlice, data: Images, test: Images, cache: Cache
 ) -> tuple[Inputs, Inputs]:
@@ -266,15 +302,13 @@ def train_above(
     Raises:
         ClearfiltersError: if the network cannot be fine-tuned or has too few blocks.
     """
-    finetune, training = parameters.finetune, parameters.training
+    finetune = parameters.finetune
     assert finetune is not None
-    name = parameters.model.name
-    part = freeze(method.network, name, finetune.trained_blocks, training.precision)
-    method.take(block_network(method.network, name).top, compiled=training.compile)
+    part = stand_above(method, parameters)
     if finetune.views == 0:
         return UncachedOutputs(data, part), UncachedOutputs(test, part)
-    if data.is_augmented:
-        outputs = cache.augmented(data, part, finetune.views, parameters.seed)
-    else:
+    if data.is_fixed:
         outputs = cache.outputs(data, part, "train")
+    else:
+        outputs = cache.augmented(data, part, finetune.views, parameters.seed)
     return outputs, cache.outputs(test, part, "test")

@@ -24,6 +24,10 @@ class Inputs(Protocol):
     def labels(self) -> Tensor:
         """y, (N,)."""
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a batch has the samples as they are, always the same."""
+
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen samples (B, ...), augmented anew."""
 
@@ -59,9 +63,9 @@ class Images:
     flip: bool
 
     @property
-    def is_augmented(self) -> bool:
-        """Whether batches differ from the images as they are."""
-        return self.flip or self.images.shape[1] > self.size
+    def is_fixed(self) -> bool:
+        """Whether batches have the images as they are."""
+        return not (self.flip or self.images.shape[1] > self.size)
 
     def batch(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
         """The chosen images in [0, 1], (B, 3, H, W), randomly cropped and flipped; one gather."""

@@ -7,6 +7,7 @@ uninterrupted one. What is trained, and how, is the method's matter (methods/met
 
 import math
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from clearfilters.artifacts import file_sha256, parameters_hash
 from clearfilters.data.store import check_store, read_split
 from clearfilters.errors import ClearfiltersError
 from clearfilters.methods.method import Batch, Method
+from clearfilters.models.classifier import Classifier
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.params.training import TrainingParams
 from clearfilters.registry import PRETRAINED, load
@@ -26,9 +28,11 @@ from clearfilters.training.checkpoint import (
     build_method,
     build_network,
     load_resume_state,
+    load_trained,
     save_checkpoint,
     save_resume_state,
 )
+from clearfilters.training.compact import original_sha256
 from clearfilters.training.determinism import make_deterministic
 from clearfilters.training.evaluation import evaluate
 from clearfilters.training.frozen import Cache, number_type, train_above
@@ -151,6 +155,7 @@ def train(
     device: torch.device,
     raw: Path = Path(),
     frozen: Path | None = None,
+    performer: Path | None = None,
 ) -> None:
     """Train one network and write its checkpoint folder.
 
@@ -163,6 +168,7 @@ def train(
         raw: the folder of the raw data, where files of pretrained weights lie.
         frozen: folder that keeps what frozen blocks make of images, for other trainings; None
             keeps nothing.
+        performer: checkpoint folder of the network that is explained, where one is.
 
     Raises:
         ClearfiltersError: on unreadable data or weights, a method that does not fit the network or
@@ -173,6 +179,7 @@ def train(
     store = check_store(store_folder, parameters.data.model_dump())
     torch.manual_seed(initial_seed(parameters.seed))
     network = build_network(parameters, store.classes, store.mean, store.std, store.image_size)
+    explained = take_performer(network, performer, parameters)
     method = build_method(parameters, network)
     images = to_device(read_split(store_folder, "train"), device, training)
     test_images = to_device(read_split(store_folder, "test"), device)
@@ -187,8 +194,13 @@ def train(
         cache = Cache(frozen, file_sha256(store_folder / "meta.json"), number_type(finetune))
         data, test = train_above(method, parameters, images, test_images, cache)
     trainer = Trainer(method, data, training, parameters.seed)
-    hash_ = parameters_hash(parameters.model_dump(by_alias=True))
+    shaped_by = parameters.model_dump(by_alias=True)
+    if explained is not None:
+        # Trained again, a performer has other weights under the same parameters.
+        shaped_by["performer_sha256"] = explained
+    hash_ = parameters_hash(shaped_by)
     saved = load_resume_state(resume, hash_)
+    method.prepare(data)
     if saved is None:
         method.begin(data)
     else:
@@ -196,15 +208,41 @@ def train(
         print(f"resuming after epoch {len(trainer.history) - 1}", file=sys.stderr)
     epochs = tqdm(range(len(trainer.history), training.epochs), disable=None, unit="epoch")
     for epoch in epochs:
-        row = train_epoch(trainer, epoch, test)
-        report(epochs, row)
+        train_epoch(trainer, epoch, test)
+        report(epochs, trainer.history)
         save_resume_state(resume, trainer.snapshot(hash_))
-    save_checkpoint(out, method, trainer.history, parameters, store, device, pretrained=pretrained)
+    given = {"pretrained": pretrained, "performer": explained}
+    save_checkpoint(out, method, trainer.history, parameters, store, device, given=given)
     resume.unlink(missing_ok=True)
 
 
-def train_epoch(trainer: Trainer, epoch: int, test: Inputs) -> dict[str, Any]:
-    """Train an epoch, evaluate if it is its turn, and return its row of the history.
+def take_performer(
+    network: Classifier, folder: Path | None, parameters: TrainingSlice
+) -> str | None:
+    """Give a network the weights of the performer that is to be explained, in place.
+
+    Returns:
+        SHA-256 of the file with its weights; None where nothing is explained.
+
+    Raises:
+        ClearfiltersError: if it is missing, cannot be read, or was trained with other parameters.
+    """
+    if parameters.performer is None:
+        return None
+    if folder is None:
+        raise ClearfiltersError(
+            "method: explainer, but no performer is given; name its checkpoint folder with "
+            "--performer"
+        )
+    # What is drawn after it is as without a performer: see `PartNetwork.untrained`.
+    with torch.random.fork_rng(devices=[]):
+        trained, meta = load_trained(folder, parameters.performer.model_dump(by_alias=True))
+    network.load_state_dict(trained.network.state_dict())
+    return original_sha256(folder, meta)
+
+
+def train_epoch(trainer: Trainer, epoch: int, test: Inputs) -> None:
+    """Train an epoch, evaluate if it is its turn, and write its row of the history.
 
     Raises:
         ClearfiltersError: if the loss is NaN or infinite.
@@ -225,11 +263,18 @@ def train_epoch(trainer: Trainer, epoch: int, test: Inputs) -> dict[str, Any]:
         **method.facts(),
     }
     trainer.history.append(row)
-    return row
 
 
-def report(epochs: Any, row: dict[str, Any]) -> None:
-    """A line in a log, or the figures beside the progress bar in a terminal."""
+def report(epochs: Any, history: Sequence[dict[str, Any]]) -> None:
+    """A line in a log, or the figures beside the progress bar in a terminal, of the last epoch."""
+    row = history[-1]
+    before = [other for other in history[:-1] if other["phase"] == row["phase"]]
+    if before and row["train_loss"] > before[-1]["train_loss"]:
+        tqdm.write(
+            f"epoch {row['epoch']} ({row['phase']}): the loss rose from "
+            f"{before[-1]['train_loss']:.4f} to {row['train_loss']:.4f}",
+            file=sys.stderr,
+        )
     shown = {
         key: f"{value:.4f}" if isinstance(value, float) else value
         for key, value in row.items()

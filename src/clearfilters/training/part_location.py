@@ -6,7 +6,7 @@ that always fires where the landmark is on average.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +21,20 @@ from clearfilters.analysis.location_instability import (
     random_peaks,
 )
 from clearfilters.analysis.location_statistics import location_statistics, oracle_statistics
-from clearfilters.data.store import SPLITS
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.explainer import find_encoder
 from clearfilters.methods.method import Method
 from clearfilters.params.measurements import PartLocationParams
 from clearfilters.training.evaluation import evaluate
-from clearfilters.training.part_maps import Landmarks, PartNetwork
+from clearfilters.training.part_maps import Layer, PartNetwork
+from clearfilters.training.part_objects import (
+    CategoryObjects,
+    joined,
+    judged_splits,
+    landmark_counts,
+    objects_of,
+)
 from clearfilters.training.trained_network import Measured, TrainedNetwork
-
-
-@dataclass(frozen=True)
-class CategoryObjects:
-    """The annotated objects of a category.
-
-    Attributes:
-        landmarks: by split.
-        objects: how many objects it has in these splits, those without a landmark included.
-    """
-
-    landmarks: Mapping[str, Landmarks]
-    objects: int
-
-    def places(self, splits: tuple[str, ...]) -> dict[str, np.ndarray[Any, Any]]:
-        """The landmarks' places (N, 2) in the objects of some splits."""
-        names = self.landmarks[splits[0]].places
-        return {
-            name: np.concatenate([self.landmarks[split].places[name] for split in splits])
-            for name in names
-        }
 
 
 def measure_part_location(
@@ -72,12 +58,17 @@ def measure_part_location(
             left out.
     """
     parts = PartNetwork(network, store, "landmarks")
-    methods = {"trained": parts.method, "untrained": parts.untrained()}
-    splits = _splits(parts, params)
+    states: dict[str, tuple[Method | None, Layer]] = {
+        "trained": (parts.method, "top"),
+        "untrained": (parts.untrained(), "top"),
+    }
+    if find_encoder(parts.method.network) is not None:
+        states["input"] = (parts.method, "input")
+    splits = judged_splits(parts, params)
     found: dict[str, Any] = {}
     activations: dict[str, dict[str, Values]] = {}
     instabilities: dict[str, dict[str, Values]] = {}
-    annotated = {name: _objects(parts, name, params) for name in parts.categories}
+    annotated = {name: objects_of(parts, name, params) for name in parts.categories}
     if not any(annotated.values()):
         raise ClearfiltersError(
             f"{', '.join(annotated)}: no landmark is on {params.minimum_images} objects, which "
@@ -87,23 +78,23 @@ def measure_part_location(
     for category, objects in annotated.items():
         if objects is None:
             continue
-        peaks = _peaks(parts, methods, objects)
+        peaks = _peaks(parts, states, objects)
         found[category] = _category(parts, objects, peaks, splits, params)
         for name, of_splits in peaks.items():
-            own = _joined(of_splits, splits)
+            own = joined(of_splits, splits)
             activations.setdefault(name, {})[category] = mean_activation(
                 own.scores, objects.objects
             )
             filters = found[category][name]["instability_filters"]
             instabilities.setdefault(name, {})[category] = np.array(filters, float)
-    assert parts.parameters.model.top is not None
+    top = parts.parameters.model.top
     several = len(found) > 1
     values = {
         "accuracy": evaluate(parts.method, parts.inputs["test"]),
         "test_images": len(parts.splits["test"].labels),
         "map": asdict(parts.geometry),
         "filters": parts.filters,
-        "ordinary_filters": parts.parameters.model.top.ordinary,
+        "ordinary_filters": 0 if top is None else top.ordinary,
         "categories": found,
         "multi": {
             name: multi_category_scores(instabilities[name], activations[name])
@@ -115,46 +106,20 @@ def measure_part_location(
     return Measured(values, {})
 
 
-def _splits(parts: PartNetwork, params: PartLocationParams) -> tuple[str, ...]:
-    """The splits whose objects count."""
-    return ("test",) if parts.parameters.data.format in params.test_only else SPLITS
-
-
-def _objects(
-    parts: PartNetwork, category: str, params: PartLocationParams
-) -> CategoryObjects | None:
-    """The annotated objects of a category; None where no landmark is on enough of them."""
-    wanted = params.landmarks.get(parts.parameters.data.format)
-    names, splits = parts.landmark_names(category, wanted), _splits(parts, params)
-    landmarks = {split: parts.landmarks(split, category, names) for split in SPLITS}
-    found = CategoryObjects(landmarks, sum(parts.objects(split, category) for split in splits))
-    enough = max(_counts(found.places(splits)).values(), default=0) >= params.minimum_images
-    return found if enough else None
-
-
-def _counts(places: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, int]:
-    return {name: int((~np.isnan(found[:, 0])).sum()) for name, found in places.items()}
-
-
 def _peaks(
-    parts: PartNetwork, methods: Mapping[str, Method | None], objects: CategoryObjects
+    parts: PartNetwork,
+    states: Mapping[str, tuple[Method | None, Layer]],
+    objects: CategoryObjects,
 ) -> dict[str, dict[str, Peaks]]:
     """Of each network there is, by split."""
     return {
         name: {
-            split: parts.peaks(method, split, landmarks.rows)
+            split: parts.peaks(method, split, landmarks.rows, layer)
             for split, landmarks in objects.landmarks.items()
         }
-        for name, method in methods.items()
+        for name, (method, layer) in states.items()
         if method is not None
     }
-
-
-def _joined(peaks: Mapping[str, Peaks], splits: tuple[str, ...]) -> Peaks:
-    return Peaks(
-        np.concatenate([peaks[split].positions for split in splits]),
-        np.concatenate([peaks[split].scores for split in splits]),
-    )
 
 
 def _category(
@@ -168,7 +133,7 @@ def _category(
 
     Returns:
         images; landmarks -> images that have it; of trained, untrained (None where its first
-        weights are not kept), random, constant and oracle see
+        weights are not kept), of an explainer's `input`, of random, constant and oracle see
         `location_statistics.location_statistics`; test_only: the trained network on test objects
         alone, None where a landmark is on too few of them.
     """
@@ -178,7 +143,7 @@ def _category(
     images = sum(len(objects.landmarks[split].rows) for split in splits)
     filters = next(iter(peaks["trained"].values())).scores.shape[1]
     units = {
-        **{name: _joined(found, splits) for name, found in peaks.items()},
+        **{name: joined(found, splits) for name, found in peaks.items()},
         "random": random_peaks(images, filters, geometry.side, params.seed),
         "constant": central_peaks(images, filters, geometry.side, params.seed),
     }
@@ -187,10 +152,10 @@ def _category(
         found[name] = location_statistics(of_unit, places, geometry, **shuffled)
     found["oracle"] = oracle_statistics(places, geometry, filters, seed=params.seed, **options)
     test = objects.places(("test",))
-    enough = min(_counts(test).values(), default=0) >= params.minimum_test_images
+    enough = min(landmark_counts(test).values(), default=0) >= params.minimum_test_images
     found["test_only"] = (
         location_statistics(peaks["trained"]["test"], test, geometry, **shuffled)
         if enough
         else None
     )
-    return {"images": images, "landmarks": _counts(places), **found}
+    return {"images": images, "landmarks": landmark_counts(places), **found}

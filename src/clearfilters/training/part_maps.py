@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from clearfilters.analysis.location_instability import Peaks
 from clearfilters.analysis.map_geometry import MapGeometry
@@ -17,11 +18,12 @@ from clearfilters.artifacts import file_sha256
 from clearfilters.data.rows import held_once
 from clearfilters.data.store import SPLITS, read_split
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.explainer import find_encoder
 from clearfilters.methods.method import Method
 from clearfilters.models.classifier import block_network
 from clearfilters.models.receptive_fields import top_field
-from clearfilters.models.standardisation import Standardisation
 from clearfilters.models.surgery import part_masks
+from clearfilters.models.torchvision_networks import Residual
 from clearfilters.params.slices import TrainingSlice
 from clearfilters.training.checkpoint import build_method, build_network
 from clearfilters.training.frozen import Cache, number_type, train_above
@@ -30,6 +32,8 @@ from clearfilters.training.trained_network import TrainedNetwork
 
 # Objects that pass the network at once; only memory depends on it.
 BATCH = 100
+# Which maps: of the top convolution, or what an explainer's encoder reads of the performer.
+Layer = Literal["top", "input"]
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,7 @@ class PartNetwork:
     def filters(self) -> int:
         """D of the top convolution, without those that are left ordinary beside part filters."""
         masks = part_masks(self.method.network)
-        own = self.method.network.parts.last_conv.out_channels
-        return len(masks[-1].beta) if masks else own
+        return len(masks[-1].beta) if masks else self.method.network.parts.last_conv.out_channels
 
     @cached_property
     def geometry(self) -> MapGeometry:
@@ -121,43 +124,50 @@ class PartNetwork:
         mean, std = self.meta["mean"], self.meta["std"]
         network = build_network(parameters, self.classes, mean, std, self.meta["image_size"])
         method = build_method(parameters, network)
+        method.take_given(self.method)
         if finetune is not None:
-            trained, fresh = (
-                block_network(of.network, parameters.model.name) for of in (self.method, method)
-            )
-            fresh.freeze(trained.frozen)
-            own, others = fresh.blocks, trained.blocks
-            own[: fresh.frozen].load_state_dict(others[: fresh.frozen].state_dict())
-            for mine, theirs in zip(own.modules(), others.modules(), strict=True):
-                if isinstance(mine, Standardisation):
-                    mine.load_state_dict(theirs.state_dict())
-            method.take(fresh.top, compiled=False)
+            method.take(block_network(method.network, parameters.model.name).top, compiled=False)
         return method.to(self.device).eval()
 
     @torch.no_grad()
-    def top_maps(self, method: Method, split: str, rows: Tensor) -> Iterator[Tensor]:
+    def top_maps(
+        self, method: Method, split: str, rows: Tensor, layer: Layer = "top"
+    ) -> Iterator[Tensor]:
         """The top convolution's output before ReLU (B, D, n, n), for batches of rows of a split.
 
-        Filters that are left ordinary beside part filters are left out.
+        Filters that are left ordinary beside part filters are left out. Of an explainer it is
+        conv-interp-2, or what its encoder reads; of a ResNet its last block, after ReLU, whose
+        convolution has a part of a sum.
         """
+        encoder = find_encoder(method.network)
         found: list[Tensor] = []
-        hook = method.network.parts.last_conv.register_forward_hook(
-            lambda _layer, _inputs, output: found.append(output)
+        if encoder is None:
+            last = block_network(method.network, self.parameters.model.name).blocks[-1]
+            is_sum = isinstance(last, Residual)
+            hooked: nn.Module = last if is_sum else method.network.parts.last_conv
+        else:
+            hooked = encoder.conv_interp2 if layer == "top" else encoder.standardisation
+        # A copy: the ReLU behind it may work in place.
+        hook = hooked.register_forward_hook(
+            lambda _layer, _inputs, output: found.append(output.clone())
         )
         try:
             for chosen in rows.split(BATCH):
                 method.maps(self.inputs[split].as_they_are(chosen))
-                yield found.pop()[:, : self.filters].float()
+                maps = found.pop().float()
+                yield maps[:, : self.filters] if layer == "top" else maps
         finally:
             hook.remove()
 
-    def peaks(self, method: Method, split: str, rows: npt.NDArray[np.int64]) -> Peaks:
+    def peaks(
+        self, method: Method, split: str, rows: npt.NDArray[np.int64], layer: Layer = "top"
+    ) -> Peaks:
         """Where each filter's map is largest on rows of a split, before ReLU, mask and pooling.
 
         A map that is the same everywhere has no peak.
         """
         positions, scores = [], []
-        for maps in self.top_maps(method, split, torch.from_numpy(rows).to(self.device)):
+        for maps in self.top_maps(method, split, torch.from_numpy(rows).to(self.device), layer):
             side = maps.shape[-1]
             flat = maps.flatten(2)
             largest, index = flat.max(dim=2)

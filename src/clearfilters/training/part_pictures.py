@@ -21,8 +21,9 @@ from clearfilters.analysis.part_interpretability import Masks, active_units, dis
 from clearfilters.data.store import SPLITS
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.measurements import PartPicturesParams
-from clearfilters.pictures import as_jpeg, as_png
+from clearfilters.pictures import as_png, small_jpeg
 from clearfilters.training.part_maps import PartNetwork
+from clearfilters.training.part_objects import in_turn
 from clearfilters.training.trained_network import Measured, TrainedNetwork
 
 Indices = npt.NDArray[np.intp]
@@ -173,29 +174,21 @@ def _heat_maps(
     """The peaks of all filters in the first objects, of each category in turn."""
     side = parts.geometry.side
     counts = {category: peak_counts(found.peaks, side) for category, found in objects.items()}
-    in_turn = sorted(
-        (number, place, category)
-        for place, (category, found) in enumerate(objects.items())
-        for number in range(len(found.places))
-    )
+    first = in_turn({name: len(found.places) for name, found in objects.items()}, params.heat_maps)
     return [
         {
             "category": category,
             "image": _picture(parts, objects[category].places[number], params),
             "cells": counts[category][number].tolist(),
         }
-        for number, _, category in in_turn[: params.heat_maps]
+        for category, number in first
     ]
 
 
 def _picture(parts: PartNetwork, place: tuple[str, int], params: PartPicturesParams) -> str:
     """The image of a split's row as a small JPEG in base64."""
     split, row = place
-    image = Image.fromarray(parts.splits[split].images[row])
-    size = min(image.width, params.picture_size)
-    return as_jpeg(
-        np.asarray(image.resize((size, size), Image.Resampling.LANCZOS)), params.jpeg_quality
-    )
+    return small_jpeg(parts.splits[split].images[row], params.picture_size, params.jpeg_quality)
 
 
 def _shrunk(mask: Masks, params: PartPicturesParams) -> Masks:
