@@ -53,8 +53,9 @@ $(STAMP): requirements.lock requirements-no-deps.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(STAMP)
 
+# A process per core, four at most: each imports torch.
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: env
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""The command line: one subcommand per workflow rule, and `predict`."""
+"""The command line: one subcommand per workflow rule, and those for a trained network's user."""
 
 import argparse
 import json
@@ -55,7 +55,8 @@ def _train(args: Arguments) -> None:
 
     parameters = parse(TrainingSlice, args.parameters)
     device = _device(args.device)
-    train(parameters, args.data, args.out, args.resume, device, raw=args.raw, frozen=args.frozen)
+    given = {"raw": args.raw, "frozen": args.frozen, "performer": args.performer}
+    train(parameters, args.data, args.out, args.resume, device, **given)
     if args.features is not None:
         from clearfilters.measuring import current_features
 
@@ -150,6 +151,18 @@ def _report(args: Arguments) -> None:
     write_page(args.run_folder, _index(args), list(TABLES), list(FIGURES), args.out)
 
 
+def _compact(args: Arguments) -> None:
+    from clearfilters.training.compact import write_compact
+
+    write_compact(args.checkpoint, args.out)
+
+
+def _explain(args: Arguments) -> None:
+    from clearfilters.explain.command import run
+
+    run(args.images, args.checkpoint, args.out, args.parts)
+
+
 def _predict(args: Arguments) -> None:
     from clearfilters.predict.command import run
 
@@ -206,6 +219,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(train, "--data", type=Path, help="the processed store")
     add(train, "--raw", type=Path, required=False, default=Path("data/raw"), help="of weights")
     add(train, "--frozen", type=Path, required=False, help="keeps what frozen blocks compute")
+    add(train, "--performer", type=Path, required=False, help="checkpoint that is explained")
     add(train, "--resume", type=Path, help="file for the state after each finished epoch")
     add(train, "--out", type=Path, help="checkpoint folder")
     add(train, "--features", type=Path, required=False, help="record features here, too")
@@ -256,6 +270,16 @@ def build_parser() -> argparse.ArgumentParser:
 
     report = reporting("report", _report, "tables, figures and claims -> one page")
     add(report, "--out", type=Path, help="the page")
+
+    explain = command("explain", _explain, "images -> parts that decided, by an explainer; picture")
+    add(explain, "images", type=Path, nargs="+", help="image files")
+    add(explain, "--checkpoint", type=Path, help="checkpoint folder of an explainer")
+    add(explain, "--out", type=Path, required=False, default=Path(), help="folder of the pictures")
+    add(explain, "--parts", type=Path, required=False, help="its measurement part_contributions")
+
+    compact = command("compact", _compact, "checkpoint -> the same for keeping, much smaller")
+    add(compact, "checkpoint", type=Path, help="checkpoint folder")
+    add(compact, "--out", type=Path, help="folder of the compact checkpoint")
 
     predict = command("predict", _predict, "images -> class, deciding filters, picture")
     add(predict, "images", type=Path, nargs="+", help="image files")

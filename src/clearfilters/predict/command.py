@@ -8,6 +8,7 @@ from PIL import Image
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.errors import ClearfiltersError
+from clearfilters.methods.explainer_training import Explainer
 from clearfilters.methods.method import Method
 from clearfilters.predict import linear_heads, part_filters
 from clearfilters.predict.views import View, read_image, view_of
@@ -51,8 +52,8 @@ def run(
         gate_threshold: from which G_ck on a filter's column names class c, in (0, 1].
 
     Raises:
-        ClearfiltersError: for an unreadable image or checkpoint, a value out of range, or a network
-            whose filters have no known place (part_filters.py).
+        ClearfiltersError: for an unreadable image or checkpoint, a value out of range, a network
+            whose filters have no known place (part_filters.py), or an explainer.
     """
     if filters < 1:
         raise ClearfiltersError(f"--filters: {filters} given, 1 or more expected")
@@ -61,6 +62,11 @@ def run(
             f"--gate-threshold: {gate_threshold} given, a value above 0 and at most 1 expected"
         )
     method, meta = load_checkpoint(checkpoint)
+    if isinstance(method, Explainer):
+        raise ClearfiltersError(
+            f"{checkpoint}: an explainer; see what it answers, and by which parts, with "
+            "`clearfilters explain`"
+        )
     kind = "cam" if method.network.fc is None else "filters"
     for path, picture in zip(images, picture_paths(images, out, kind), strict=True):
         view = view_of(read_image(path), meta)

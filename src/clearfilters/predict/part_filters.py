@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,6 +25,7 @@ from clearfilters.models.classifier import Classifier
 from clearfilters.models.receptive_fields import top_field
 from clearfilters.pictures import lit
 from clearfilters.predict.answers import Answer, answer_of, class_logits
+from clearfilters.predict.sheets import PICTURE_SIDE, shrunk, side_by_side
 from clearfilters.predict.views import View
 
 # Networks with one filter less that pass the head at once; only memory depends on it.
@@ -33,10 +34,7 @@ BATCH = 64
 # that are at least half as active as the largest (specification interpretable_cnn.md, 4.3).
 REGION_STRIDES = 2.0
 REGION_SHARE = 0.5
-# Pixels: longer side of a filter's picture at most, height of the line above, half of the mark.
-PICTURE_SIDE = 320
-LINE = 18
-MARK = 6
+MARK = 6  # pixels, half of the mark
 
 
 @dataclass(frozen=True)
@@ -177,18 +175,11 @@ def _place(item: FiringFilter) -> str:
 
 def draw(view: View, prediction: Prediction) -> Image.Image:
     """The picture once for each filter, side by side: its region lit, a cross where it fired."""
-    picture = view.picture
-    factor = min(PICTURE_SIDE / max(picture.size), 1.0)
-    width, height = (max(round(side * factor), 1) for side in picture.size)
-    small = picture.resize((width, height), Image.Resampling.LANCZOS)
-    sheet = Image.new("RGB", (width * len(prediction.filters), height + LINE), "white")
-    lines = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(LINE - 6)
-    for number, item in enumerate(prediction.filters):
-        left = number * width
-        sheet.paste(_panel(small, item, prediction.radius, factor), (left, LINE))
-        lines.text((left + 2, 2), f"filter {item.index}  {item.drop:+.2f}", "black", font)
-    return sheet
+    small = shrunk(view.picture)
+    factor = min(PICTURE_SIDE / max(view.picture.size), 1.0)
+    panels = [_panel(small, item, prediction.radius, factor) for item in prediction.filters]
+    lines = [f"filter {item.index}  {item.drop:+.2f}" for item in prediction.filters]
+    return side_by_side(panels, lines)
 
 
 def _panel(

@@ -1,0 +1,1 @@
+"""What an explainer says of a picture: which object parts its performer decided by."""
