@@ -36,6 +36,8 @@ UNTRAINED = (0.145, 0.082)
 RANDOM, CONSTANT, ORACLE = 0.153, 0.066, 0.048
 LANDMARKS = ("head", "frontal-legs")
 PARTS = {"head": 100, "torso": 90}
+# What a loss of one category is for several.
+OF_SEVERAL = {"logistic": "multi-label-logistic"}
 
 
 def statistics(
@@ -93,6 +95,9 @@ def location_values(
             "oracle": {"instability": ORACLE, "instability_of": {}},
             "test_only": None,
         }
+        for state in ("trained", "untrained", "random", "constant"):
+            own = found[category][state]
+            own["instability_filters"] += [own["instability"]] * (filters - FILTERS)
     several = len(categories) > 1
     return {
         "accuracy": accuracy + 0.002 * seed,
@@ -179,6 +184,36 @@ def picture_values(role: str, categories: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def training(
+    role: str,
+    categories: Sequence[str],
+    seed: int,
+    *,
+    dataset: str = "ilsvrc-parts",
+    model: str = "resnet20",
+    epochs: int = 15,
+    weight: float = 1.0,
+    ratio: float | None = None,
+    loss: str = "logistic",
+    variant: str = "code",
+) -> dict[str, Any]:
+    """The parameters of a training."""
+    several = len(categories) > 1
+    top = {"interpretable": role != "ordinary", "masks": role not in ("ordinary", "loss-only")}
+    return {
+        "data": {"dataset": dataset, "categories": list(categories)},
+        "model": {"name": model, "width": None, "top": top},
+        "method": {
+            "name": "part-filters",
+            "weight": weight,
+            "ratio": ratio,
+            "variant": variant,
+        },
+        "training": {"epochs": epochs, "loss": OF_SEVERAL.get(loss, loss) if several else loss},
+        "seed": seed,
+    }
+
+
 def add(
     run: SyntheticRun,
     name: str,
@@ -204,20 +239,19 @@ def add(
 
     `parts` adds part interpretability. Networks of one data set and categories have data in common.
     """
-    top = {"interpretable": role != "ordinary", "masks": role not in ("ordinary", "loss-only")}
     for seed in seeds:
-        parameters = {
-            "data": {"dataset": dataset, "categories": list(categories)},
-            "model": {"name": model, "width": None, "top": top},
-            "method": {
-                "name": "part-filters",
-                "weight": weight,
-                "ratio": ratio,
-                "variant": variant,
-            },
-            "training": {"epochs": epochs, "loss": loss},
-            "seed": seed,
-        }
+        parameters = training(
+            role,
+            categories,
+            seed,
+            dataset=dataset,
+            model=model,
+            epochs=epochs,
+            weight=weight,
+            ratio=ratio,
+            loss=loss,
+            variant=variant,
+        )
         measured = {"part_location": location_values(role, seed, categories, **location)}
         measured["part_location"] |= values or {}
         if parts:

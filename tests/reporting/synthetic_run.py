@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import synthetic_black_box
 import synthetic_detection
+import synthetic_explainers
 import synthetic_localization
 import synthetic_parts
 
@@ -55,6 +56,14 @@ CLAIM_PARAMETERS = {
     "part_instability_margin": 0.005,
     "part_follow_r2": 0.5,
     "part_distinct_cells": 2.0,
+    "explainer_instability_ratio": 0.688,
+    "explainer_close_margin": 1.6,
+    "explainer_several_points": 3.0,
+    "explainer_most": 0.5,
+    "explainer_nearly_all": 0.95,
+    "explainer_eta_margin": 0.003,
+    "explainer_follow_margin": 0.05,
+    "explainer_rank_correlation": 0.9,
 }
 
 
@@ -399,4 +408,5 @@ def fill(run: SyntheticRun) -> SyntheticRun:
                 },
             )
     synthetic_parts.fill(run)
+    synthetic_explainers.fill(run)
     return run

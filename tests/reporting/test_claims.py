@@ -140,7 +140,7 @@ def test_claims_fail_where_the_numbers_say_so(run: SyntheticRun, tmp_path: Path)
         # claims need experiments that are missing.
         if key.endswith("_std:lsg") or "statistics_monopolized" in key:
             expected = "reproduced"
-        if ":" not in key or key.endswith(":alexnet"):
+        if ":" not in key or key.endswith((":alexnet", ":resnet101", ":resnet152")):
             continue
         assert line["verdict"] == expected, key
 

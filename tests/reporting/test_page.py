@@ -99,7 +99,7 @@ def test_it_says_what_ran(full: tuple[SyntheticRun, str]) -> None:
         "JPEG copy, not verified",
         "cpu, AMD EPYC, 2 threads",
         "torch 2.15.0",
-        "38 trained, 22 experiments",
+        "58 trained, 32 experiments",
         "0.9010 ± 0.0014",
         "0.9046",
         "6.8657†",

@@ -40,11 +40,15 @@ def provenance_note(records: Records, experiments: Sequence[Experiment]) -> str:
 
 
 def _fine_tuning(records: Records, experiments: Sequence[Experiment]) -> str:
-    """A sentence for each way in which networks were fine-tuned; empty if none was."""
+    """A sentence for each way in which networks were fine-tuned; empty if none was.
+
+    Of an explainer the performer was, and has its own sentence.
+    """
     ways: dict[str, None] = {}
     for e in experiments:
-        finetune = records.parameters(e).get("finetune")
-        if finetune is not None:
+        parameters = records.parameters(e)
+        finetune = parameters.get("finetune")
+        if finetune is not None and "performer" not in parameters:
             views, weights = finetune["views"], finetune["weights"]
             ways[
                 f" Fine-tuned: the last {finetune['trained_blocks']} block(s), the gate and the "

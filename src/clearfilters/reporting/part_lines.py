@@ -112,7 +112,7 @@ def lines(
     for dataset, network in dict.fromkeys((e.dataset, e.network) for e in experiments):
         own = [e for e in experiments if (e.dataset, e.network) == (dataset, network)]
         groups = [
-            *((TRAINED, group) for group in _by_training(records, own, analysis)),
+            *((TRAINED, group) for group in by_training(records, own, analysis, _place)),
             *((UNTRAINED, group) for group in _by_start(records, own, analysis)),
         ]
         names = _names(records, groups)
@@ -127,12 +127,22 @@ def lines(
     return found
 
 
-def _by_training(
-    records: Records, experiments: Sequence[Experiment], analysis: str
+def by_training(
+    records: Records,
+    experiments: Sequence[Experiment],
+    analysis: str,
+    place: Callable[[Records, Experiment], tuple[float, ...]],
 ) -> list[list[Experiment]]:
-    """Experiments by how they were trained; two of one category are in two groups."""
+    """Experiments by how they were trained; two of one category are in two groups.
+
+    Args:
+        records: of the run.
+        experiments: of one data set and network.
+        analysis: the measurement whose categories they are told apart by.
+        place: what they are sorted by.
+    """
     kinds: dict[tuple[Any, ...], list[list[Experiment]]] = {}
-    for e in sorted(experiments, key=lambda e: _place(records, e)):
+    for e in sorted(experiments, key=lambda e: place(records, e)):
         method = records.parameters(e)["method"]
         groups = kinds.setdefault((e.role, _canonical(method), *_start(records, e)), [])
         for group in groups:
@@ -187,9 +197,14 @@ def _names(records: Records, groups: Sequence[tuple[str, list[Experiment]]]) -> 
         e = group[0]
         name = _training_name(records, e) if state == TRAINED else _start_name(records, e)
         names.append(f"{name}, {filters_of(records, e)} filters" if several else name)
+    return told_apart(names, [group for _, group in groups])
+
+
+def told_apart(names: Sequence[str], groups: Sequence[Sequence[Experiment]]) -> list[str]:
+    """Names of groups, equal ones with the labels of the experiments behind them."""
     return [
         name if names.count(name) == 1 else f"{name} ({', '.join(e.label for e in group)})"
-        for name, (_, group) in zip(names, groups, strict=True)
+        for name, group in zip(names, groups, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """What stands below the tables of part filters."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from clearfilters.reporting.notes import TIMES, provenance_note
 from clearfilters.reporting.part_published import PAPER_NETWORKS
@@ -51,9 +51,13 @@ LOSSES = (
 )
 
 
-def common(records: Records, experiments: Sequence[Experiment]) -> list[str]:
+def common(
+    records: Records,
+    experiments: Sequence[Experiment],
+    networks: Collection[str] = tuple(PAPER_NETWORKS),
+) -> list[str]:
     """What the table was made from, and what its paper's networks were."""
-    other = sorted({e.network for e in experiments if e.model not in PAPER_NETWORKS})
+    other = sorted({e.network for e in experiments if e.model not in networks})
     found = [provenance_note(records, experiments), TIMES]
     if other:
         found.append(

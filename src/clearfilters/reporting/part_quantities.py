@@ -63,7 +63,10 @@ def share(pick: Callable[[Values], float | None]) -> Quantity:
 
     def find(values: Values, category: str, state: str) -> float | None:
         number = count.find(values, category, state)
-        return None if number is None else number / values["filters"]
+        if number is None:
+            return None
+        # An explainer's input has other filters than its top.
+        return number / len(values["categories"][category][state]["instability_filters"])
 
     return Quantity(LOCATION, find)
 
@@ -159,8 +162,11 @@ QUALITIES = (
 
 
 def categories_of(records: Records, e: Experiment, analysis: str = LOCATION) -> list[str]:
-    """The categories whose parts were looked at."""
-    return list((records.first(e, analysis) or {"categories": {}})["categories"])
+    """The categories whose parts were looked at; a measurement without has those of locations."""
+    values = records.first(e, analysis)
+    if values is not None and "categories" not in values:
+        values = records.first(e, LOCATION)
+    return [] if values is None else list(values["categories"])
 
 
 def is_single(records: Records, e: Experiment, analysis: str = LOCATION) -> bool:
@@ -170,9 +176,10 @@ def is_single(records: Records, e: Experiment, analysis: str = LOCATION) -> bool
 
 def sample_of(records: Records, e: Experiment, quantity: Quantity, state: str = TRAINED) -> Sample:
     """A number per seed of a network of one category, or one of several that is of no category."""
+    category = next(iter(categories_of(records, e, quantity.analysis)), "")
 
     def find(values: Values) -> float | None:
-        return quantity.find(values, next(iter(values["categories"])), state)
+        return quantity.find(values, category, state)
 
     return records.sample(e, quantity.analysis, find)
 

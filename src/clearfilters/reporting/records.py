@@ -32,7 +32,10 @@ METHODS = ("std", "lsg", "csg", "negatives", "joint", "dense", "fixed")
 # at another weight, with the loss held at a ratio of the task's gradient, and with some filters of
 # each layer left ordinary.
 PARTS = ("ordinary", "interpretable", "masks-only", "loss-only", "weighted", "held", "mixed")
-ROLES = (*METHODS, "tradeoff", *PARTS)
+# Of explainers: as published, with the classification loss, at another weight of -log p, and with
+# the filter loss at another ratio or none.
+EXPLAINERS = ("explainer", "explainer-cls", "explainer-eta", "explainer-ratio")
+ROLES = (*METHODS, "tradeoff", *PARTS, *EXPLAINERS)
 
 
 def _place(role: str) -> int:

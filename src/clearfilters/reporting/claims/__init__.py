@@ -12,6 +12,8 @@ from clearfilters.registry import MEASUREMENTS
 from clearfilters.reporting.claims import (
     black_box,
     detection,
+    explainer_settings,
+    explainers,
     gates,
     leakage,
     localization,
@@ -52,6 +54,8 @@ def judge_claims(records: Records, parameters: ClaimsParams) -> list[Finding]:
         *localization.findings(records),
         *parts.findings(records, parameters),
         *part_settings.findings(records, parameters),
+        *explainers.findings(records, parameters),
+        *explainer_settings.findings(records, parameters),
     ]
 
 

@@ -35,6 +35,7 @@ class Claim:
         networks: prefixes of the networks that it is about, each with a verdict of its own;
             by default any network.
         find_partner: which of the partner's role is compared with.
+        to_run: what would run it, noted where nothing did.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Claim:
     partner: str | None = "std"
     networks: tuple[str, ...] = ("",)
     find_partner: FindPartner = Records.partner
+    to_run: str = ""
 
 
 def judge_claim(records: Records, claim: Claim) -> list[Finding]:
@@ -60,7 +62,7 @@ def judge_claim(records: Records, claim: Claim) -> list[Finding]:
             and (finding := _judge_one(records, claim, e)) is not None
         ]
         suffix = f":{network}" if len(claim.networks) > 1 else ""
-        found += judged or [_finding(claim, claim.id + suffix, NOT_RUN)]
+        found += judged or [replace(_finding(claim, claim.id + suffix, NOT_RUN), note=claim.to_run)]
     return found
 
 

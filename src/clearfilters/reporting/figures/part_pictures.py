@@ -1,4 +1,4 @@
-"""ICNN figures 5 and 6: what the top filters see, and where all filters of an image peak."""
+"""ICNN figures 5 and 6, EXPLAINER figure 3: what top filters see, and where they peak."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from clearfilters.pictures import decoded, lit
 from clearfilters.reporting.drawing import Drawing, new_figure, shows
+from clearfilters.reporting.explainer_quantities import performer_of
 from clearfilters.reporting.part_quantities import weight_of
 from clearfilters.reporting.records import Experiment, Records
 
@@ -33,33 +34,7 @@ LABEL_WIDTH = 14  # characters
 @shows("ICNN figure 5: what the filters of the top convolution see", needs=NEEDS)
 def icnn_figure5(records: Records) -> Drawing:
     """A row per network: the strongest images of some filters, lit where they fire."""
-    shown = _shown(records)
-    values = [records.first(e, PICTURES) or {} for e in shown]
-    filters = max(len(found["examples"]) for found in values)
-    images = max(len(one["images"]) for found in values for one in found["examples"])
-    widths = [*([1.0] * images), GAP] * filters
-    figure, axes = new_figure(
-        EXAMPLE_HEIGHT * len(shown), len(shown), len(widths), width_ratios=widths
-    )
-    for e, found, row in zip(shown, values, axes, strict=True):
-        for axis in row:
-            axis.set_axis_off()
-        _name(row[0], e)
-        for number, one in enumerate(found["examples"]):
-            first = number * (images + 1)
-            title = f"filter {one['filter']}, {one['category']}"
-            row[first].set_title(title, fontsize=7, loc="left", pad=2)
-            for axis, image in zip(row[first:], one["images"], strict=False):
-                axis.imshow(_lit(image), interpolation="nearest")
-                axis.set_axis_on()
-                _plain(axis)
-    caption = (
-        "Of each network the filters of its top convolution with the highest mean peak on a "
-        "category's objects, and the images that excite each most. Bright: discs around the units "
-        "whose activation, after ReLU and mask, is above the filter's threshold (its top "
-        f"{1 - values[0]['quantile']:.1%} on the category's objects). {_models(shown)}."
-    )
-    return Drawing(figure, caption, EXAMPLE_COLORS)
+    return _strongest(records, _shown(records), "top convolution")
 
 
 @shows("ICNN figure 6: where the filters of the top convolution peak", needs=NEEDS)
@@ -72,11 +47,11 @@ def icnn_figure6(records: Records) -> Drawing:
     for e, found, row in zip(shown, values, axes, strict=True):
         for axis in row:
             axis.set_axis_off()
-        _name(row[0], e)
+        name_row(row[0], e)
         for axis, one in zip(row, found["heat_maps"], strict=False):
-            _draw_heat(axis, one, found["map"])
+            draw_heat(axis, one, found["map"])
             axis.set_axis_on()
-            _plain(axis)
+            plain(axis)
             axis.set_xlabel(f"{np.max(one['cells'])} of {found['filters']}", fontsize=7, labelpad=1)
     caption = (
         "How many filters of the top convolution have their largest activation at a place of the "
@@ -84,6 +59,25 @@ def icnn_figure6(records: Records) -> Drawing:
         f"{_models(shown)}."
     )
     return Drawing(figure, caption, HEAT_COLORS)
+
+
+@shows(
+    "EXPLAINER figure 3: what filters of the explainer and of the performer see",
+    needs=[("ordinary", PICTURES), ("explainer", PICTURES)],
+)
+def explainer_figure3(records: Records) -> Drawing:
+    """A row per network: the strongest images of filters, of a performer and of its explainer."""
+    explainers = records.experiments("explainer", analysis=PICTURES)
+    performers = {e.name: performer_of(records, e) for e in explainers}
+    # Those whose performer is not pictured stand alone, behind the others.
+    explainers.sort(key=lambda e: performers[e.name] is None)
+    shown = [
+        network
+        for e in explainers[:GROUPS]
+        for network in (performers[e.name], e)
+        if network is not None
+    ]
+    return _strongest(records, shown, "top convolution, of an explainer of conv-interp-2,")
 
 
 def _shown(records: Records) -> list[Experiment]:
@@ -96,6 +90,36 @@ def _shown(records: Records) -> list[Experiment]:
         if ordinary:
             found.append([ordinary[0], e, *weighted[:1], *mixed[:1]])
     return [e for group in found[:GROUPS] for e in group]
+
+
+def _strongest(records: Records, shown: list[Experiment], layer: str) -> Drawing:
+    """A row per network, a group of images per filter; `layer` is what the caption calls it."""
+    values = [records.first(e, PICTURES) or {} for e in shown]
+    filters = max(len(found["examples"]) for found in values)
+    images = max(len(one["images"]) for found in values for one in found["examples"])
+    widths = [*([1.0] * images), GAP] * filters
+    figure, axes = new_figure(
+        EXAMPLE_HEIGHT * len(shown), len(shown), len(widths), width_ratios=widths
+    )
+    for e, found, row in zip(shown, values, axes, strict=True):
+        for axis in row:
+            axis.set_axis_off()
+        name_row(row[0], e)
+        for number, one in enumerate(found["examples"]):
+            first = number * (images + 1)
+            title = f"filter {one['filter']}, {one['category']}"
+            row[first].set_title(title, fontsize=7, loc="left", pad=2)
+            for axis, image in zip(row[first:], one["images"], strict=False):
+                axis.imshow(_lit(image), interpolation="nearest")
+                axis.set_axis_on()
+                plain(axis)
+    caption = (
+        f"Of each network the filters of its {layer} with the highest mean peak on a "
+        "category's objects, and the images that excite each most. Bright: discs around the units "
+        "whose activation, after ReLU and mask, is above the filter's threshold (its top "
+        f"{1 - values[0]['quantile']:.1%} on the category's objects). {_models(shown)}."
+    )
+    return Drawing(figure, caption, EXAMPLE_COLORS)
 
 
 def _like(records: Records, e: Experiment, role: str) -> list[Experiment]:
@@ -113,11 +137,13 @@ def _filters(records: Records, e: Experiment) -> int:
     return int((records.first(e, PICTURES) or {})["filters"])
 
 
-def _name(axis: Axes, e: Experiment) -> None:
+def name_row(axis: Axes, e: Experiment) -> None:
+    """Write an experiment's label left of a row, of which this is the first picture."""
     axis.set_ylabel(textwrap.fill(e.label, LABEL_WIDTH), fontsize=7)
 
 
-def _plain(axis: Axes) -> None:
+def plain(axis: Axes) -> None:
+    """Leave the scale of a picture out."""
     axis.set_xticks([])
     axis.set_yticks([])
 
@@ -129,8 +155,14 @@ def _lit(image: dict[str, Any]) -> Any:
     return np.asarray(lit(Image.fromarray(decoded(image["image"])), region))
 
 
-def _draw_heat(axis: Axes, one: dict[str, Any], geometry: dict[str, float]) -> None:
-    """An image, grey, and over it the counts of its cells, each where its receptive field lies."""
+def draw_heat(axis: Axes, one: dict[str, Any], geometry: dict[str, float]) -> None:
+    """An image, grey, and over it its cells, each where its receptive field lies.
+
+    Args:
+        axis: where.
+        one: `image`, and `cells` (side, side), none below 0, whose largest is the warmest colour.
+        geometry: side, stride, start and image_size of the map, in pixels.
+    """
     from PIL import Image
 
     size, stride = geometry["image_size"], geometry["stride"]
@@ -139,7 +171,7 @@ def _draw_heat(axis: Axes, one: dict[str, Any], geometry: dict[str, float]) -> N
     grey = Image.fromarray(decoded(one["image"])).convert("L")
     axis.imshow(np.asarray(grey), cmap="gray", vmin=0, vmax=255, extent=(0, size, size, 0))
     cells = np.array(one["cells"], float)
-    heat = cells / max(cells.max(), 1)
+    heat = cells / (cells.max() or 1)
     axis.imshow(
         heat,
         cmap=HEAT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +55,9 @@ def icnn_weight(records: Records) -> Drawing:
         for (_, quantity), axis in zip(PANELS, panels, strict=True):
             _draw(records, axis, curve, quantity, style)
         _draw(records, panels[1], curve, R2_FLOOR, {"color": color, "linestyle": ":"})
-        _level(panels[0], sample_of(records, curve.points[0], INSTABILITY, CONSTANT), color)
+        draw_level(panels[0], sample_of(records, curve.points[0], INSTABILITY, CONSTANT), color)
         if curve.ordinary is not None:
-            _level(panels[2], sample_of(records, curve.ordinary, ERROR_PERCENT), color)
+            draw_level(panels[2], sample_of(records, curve.ordinary, ERROR_PERCENT), color)
     weights = sorted({weight_of(records, e) or 0.0 for curve in curves for e in curve.points})
     for (name, _), axis in zip(PANELS, panels, strict=True):
         axis.set_xscale("log")
@@ -99,18 +100,26 @@ def _curves(records: Records) -> list[_Curve]:
 def _draw(
     records: Records, axis: Axes, curve: _Curve, quantity: Quantity, style: dict[str, Any]
 ) -> None:
-    """A curve of means with bars, where it was measured."""
-    points = [
-        (weight_of(records, e), summary.mean, summary.std or 0.0)
-        for e in curve.points
-        if (summary := summarize(sample_of(records, e, quantity))) is not None
+    points = [(weight_of(records, e) or 0.0, sample_of(records, e, quantity)) for e in curve.points]
+    draw_curve(axis, points, style)
+
+
+def draw_curve(
+    axis: Axes, points: Sequence[tuple[float, Sample]], style: Mapping[str, Any]
+) -> None:
+    """A curve of means with bars, where there are numbers."""
+    shown = [
+        (place, summary.mean, summary.std or 0.0)
+        for place, sample in points
+        if (summary := summarize(sample)) is not None
     ]
-    if points:
-        weights, means, spreads = zip(*points, strict=True)
-        axis.errorbar(weights, means, spreads, markersize=4, capsize=2, **style)
+    if shown:
+        places, means, spreads = zip(*shown, strict=True)
+        axis.errorbar(places, means, spreads, markersize=4, capsize=2, **style)
 
 
-def _level(axis: Axes, sample: Sample, color: str) -> None:
+def draw_level(axis: Axes, sample: Sample, color: str) -> None:
+    """A dashed line at the mean, if there is one."""
     summary = summarize(sample)
     if summary is not None:
         axis.axhline(summary.mean, color=color, linestyle="--")
