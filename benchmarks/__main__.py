@@ -11,6 +11,7 @@ import torch
 
 from benchmarks import (
     black_box,
+    explainer,
     finetune,
     forest_features,
     localization,
@@ -68,6 +69,7 @@ def main() -> None:
             repeats=1 if brief else 5, images=20 if brief else 500, loop_images=1 if brief else 10
         ),
         part_training.run(repeats=1 if brief else 7, batches=2 if brief else 8),
+        explainer.run(repeats=1 if brief else 5, batches=1),
         part_measures.run_location_instability(
             repeats=1 if brief else 5, images=200 if brief else 1000
         ),

@@ -83,16 +83,17 @@ def test_targets(copy_project: Copy, target: str, rules: set[str]) -> None:
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "workflow/presets").glob("*.yaml")), ids=str)
-def test_presets_replace_the_list_of_experiments(copy_project: Copy, preset: Path) -> None:
+def test_presets_replace_the_list_of_experiments(
+    copy_project: Copy, preset: Path, preset_files: Callable[[Path], list[Path]]
+) -> None:
     content = yaml.safe_load(preset.read_text())
     project = copy_project()
-    counts = project.pending("all", "--configfile", str(preset))
+    files = [str(file) for file in preset_files(preset)]
+    counts = project.pending("all", "--configfile", *files)
     run = content["run"]
     assert run["name"] != "quick"
     if "experiments" in run:
-        out = project.snakemake(
-            "--dry-run", "train", "--configfile", str(preset), "--quiet", "progress"
-        )
+        out = project.snakemake("--dry-run", "train", "--configfile", *files, "--quiet", "progress")
         trained = set(re.findall(r"checkpoints/([^/]+)/seed\d+/model.safetensors", out))
         assert trained - {"tradeoff"} == set(run["experiments"])
     assert counts["trained_model"] > 0
