@@ -67,8 +67,8 @@ def unfinished(parameters: TrainingSlice, store: Path, state: Path) -> None:
     class Stopped(Exception):
         pass
 
-    def stop(_: object, row: dict[str, object]) -> None:
-        if row["epoch"] == 1:
+    def stop(_: object, history: list[dict[str, object]]) -> None:
+        if history[-1]["epoch"] == 1:
             raise Stopped
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
