@@ -67,10 +67,19 @@ def saved(part_slice: Slices, tmp_path: Path) -> tuple[Path, Explainer]:
     return tmp_path / "net", method
 
 
+def both(folder: Path) -> dict[str, torch.Tensor]:
+    """What a compact explainer has of its own, and of its performer, in a file each."""
+    own = load_file(folder / "model.safetensors")
+    copied = load_file(folder / "performer.safetensors")
+    assert all(name.startswith("performer.") for name in copied)
+    assert not any(name.startswith("performer.") for name in own)
+    return {**own, **copied}
+
+
 def test_what_is_left_out_comes_back(saved: tuple[Path, Explainer], tmp_path: Path) -> None:
     folder, method = saved
     write_compact(folder, tmp_path / "small")
-    kept = load_file(tmp_path / "small/model.safetensors")
+    kept = both(tmp_path / "small")
     whole = load_file(folder / "model.safetensors")
     assert kept.keys() < whole.keys()
     out = whole.keys() - kept.keys()
@@ -151,7 +160,7 @@ def test_other_weights_are_only_halved(part_slice: Slices, tmp_path: Path) -> No
     method = random_explainer(parameters, CLASSES)
     save(tmp_path / "net", method, parameters, tmp_path / "store")
     write_compact(tmp_path / "net", tmp_path / "small")
-    kept = load_file(tmp_path / "small/model.safetensors")
+    kept = both(tmp_path / "small")
     left_out = load_file(tmp_path / "net/model.safetensors").keys() - kept.keys()
     assert left_out and all(name.startswith("performer.") for name in left_out)
     meta = load_checkpoint(tmp_path / "small")[1]
@@ -183,6 +192,11 @@ def test_what_is_refused(saved: tuple[Path, Explainer], tmp_path: Path) -> None:
         write_compact(folder, tmp_path / "small" / ".." / "net")
     with pytest.raises(ClearfiltersError, match=r"nowhere/model\.safetensors: no such file"):
         write_compact(tmp_path / "nowhere", tmp_path / "smaller")
+    performer = tmp_path / "small/performer.safetensors"
+    performer.rename(tmp_path / "hidden")
+    with pytest.raises(ClearfiltersError, match=r"small/performer\.safetensors: cannot be read"):
+        load_checkpoint(tmp_path / "small")
+    (tmp_path / "hidden").rename(performer)
     (tmp_path / "small/model.safetensors").write_bytes(b"no weights")
     with pytest.raises(ClearfiltersError, match=r"small/model\.safetensors: cannot be read"):
         load_checkpoint(tmp_path / "small")

@@ -2,8 +2,9 @@
 
 A network above EfficientNet-Lite0's frozen blocks is small, and they are in a package. A compact
 checkpoint leaves out tensors that are the package's to the bit, and those of an explainer's copy of
-its performer that are the explainer's own; the others are float16. `load_checkpoint` reads it as
-any other: what is left out is filled in, and what is computed is computed in float32.
+its performer that are the explainer's own; the others are float16, the copy's in a file beside the
+explainer's. `load_checkpoint` reads it as any other: what is left out is filled in, and what is
+computed is computed in float32.
 """
 
 import shutil
@@ -23,8 +24,10 @@ from clearfilters.registry import PRETRAINED, load
 WEIGHTS, HISTORY, META = CHECKPOINT_FILES
 # In `meta.json`: what a compact checkpoint was made from.
 COMPACT = "compact"
-# What stands before the names of an explainer's copy of its performer.
+# What stands before the names of an explainer's copy of its performer, and the file of a compact
+# checkpoint that has it.
 COPY = "performer."
+PERFORMER = "performer.safetensors"
 PACKAGE = "package"
 
 
@@ -60,6 +63,10 @@ def write_compact(checkpoint: Path, out: Path) -> None:
         if not _is_equal(tensor, _elsewhere(name, tensors, package))
     }
     made_from = {"sha256": file_sha256(checkpoint / WEIGHTS), PACKAGE: source}
+    copied = {name: kept.pop(name) for name in tensors if name in kept and name.startswith(COPY)}
+    if _explains(meta):
+        with atomic_path(out / PERFORMER) as temporary:
+            save_file(copied, temporary)
     with atomic_path(out / WEIGHTS) as temporary:
         save_file(kept, temporary)
     with atomic_path(out / HISTORY) as temporary:
@@ -99,7 +106,8 @@ def completed(
         folder: of the checkpoint, for messages.
 
     Raises:
-        ClearfiltersError: if the package is not installed, or is not that of the checkpoint.
+        ClearfiltersError: if the package is not installed, or is not that of the checkpoint, or the
+            file of an explainer's performer cannot be read.
     """
     if COMPACT not in meta:
         return tensors
@@ -109,10 +117,11 @@ def completed(
             f"{folder}: leaves out weights of {meta[COMPACT][PACKAGE]}, but the installed package "
             f"has {source}; install the version of requirements.lock"
         )
-    found = dict(tensors)
+    copied = read_weights(folder / PERFORMER) if _explains(meta) else {}
+    found = {**tensors, **copied}
     for name in names:
         tensor = _elsewhere(name, tensors, package)
-        if name not in tensors and tensor is not None:
+        if name not in found and tensor is not None:
             found[name] = tensor
     return found
 
@@ -122,6 +131,11 @@ def original_sha256(checkpoint: Path, meta: Mapping[str, Any]) -> str:
     if COMPACT in meta:
         return str(meta[COMPACT]["sha256"])
     return file_sha256(checkpoint / WEIGHTS)
+
+
+def _explains(meta: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint is an explainer's."""
+    return meta["parameters"].get("performer") is not None
 
 
 def _package(meta: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
