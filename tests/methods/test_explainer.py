@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from clearfilters.methods.explainer import (
     Encoder,
+    positive_norms,
     reconstruction_errors,
     reconstruction_weight,
 )
@@ -274,7 +275,9 @@ def test_reconstruction_weights_and_errors_against_loops() -> None:
     draws = torch.Generator().manual_seed(0)
     outputs = torch.randn(7, 5, 1, 1, generator=draws)
     norms = [np.sqrt(sum(max(float(x), 0) ** 2 for x in row.flatten())) for row in outputs]
-    assert float(reconstruction_weight(0.5, outputs)) == pytest.approx(0.5 / np.mean(norms))
+    assert float(reconstruction_weight(0.5, positive_norms(outputs))) == pytest.approx(
+        0.5 / np.mean(norms)
+    )
     others = torch.randn(7, 5, 1, 1, generator=draws)
     errors = reconstruction_errors(others, outputs)
     for i in range(7):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from clearfilters.methods.part_filters import FilterLoss, PartMask, Pull
+from clearfilters.models.surgery import initialise
 
 KERNEL = 3  # side of the convolutions' filters (section 4)
 # Least magnitude that a channel is divided by, where all are dead (specification 7.2).
@@ -158,13 +159,7 @@ class Encoder(nn.Module):
         self.encoded: Encoded | None = None
         for mask in (self.mask1, self.mask2):
             mask.beta.requires_grad_(False)
-        for layer in self.convolutions:
-            if init_std is None:
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            else:
-                nn.init.normal_(layer.weight, std=init_std)
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
+        initialise(self, init_std)
 
     @property
     def convolutions(self) -> list[nn.Conv2d]:
@@ -241,10 +236,14 @@ def reconstruction_errors(found: Tensor, wanted: Tensor) -> Tensor:
     return (found - wanted).flatten(1).square().sum(dim=1)
 
 
-def reconstruction_weight(weight: float, outputs: Tensor) -> Tensor:
-    """lambda_l = weight / E[||max(x*, 0)||_2], of the performer's outputs (N, ...) (section 4).
+def positive_norms(outputs: Tensor) -> Tensor:
+    """||max(x*, 0)||_2 of each image (B,), of a layer's outputs (B, ...)."""
+    return outputs.clamp(min=0).flatten(1).norm(dim=1)
+
+
+def reconstruction_weight(weight: float, norms: Tensor) -> Tensor:
+    """lambda_l = weight / E[||max(x*, 0)||_2], of the norms (N,) of training images (section 4).
 
     The paper's 5 x 10^4, times the 10^-5 of the whole loss, is a weight of 0.5.
     """
-    norms = outputs.clamp(min=0).flatten(1).norm(dim=1)
     return weight / norms.mean().clamp(min=LEAST_MAGNITUDE)

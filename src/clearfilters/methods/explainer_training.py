@@ -15,6 +15,7 @@ from clearfilters.methods.explainer import (
     find_encoder,
     first_pull,
     magnitudes,
+    positive_norms,
     reconstruction_errors,
     reconstruction_weight,
     second_pull,
@@ -167,7 +168,7 @@ class Explainer(Method):
             sums = sums + magnitudes(pooled, chosen).mean() * chosen.sum()
             count += int(chosen.sum())
             for found, outputs in zip(norms, layers.outputs(pooled), strict=True):
-                found.append(outputs.clamp(min=0).flatten(1).norm(dim=1, keepdim=True))
+                found.append(positive_norms(outputs))
         if count == 0:
             raise ClearfiltersError("method: explainer: no training image is of the category")
         for layer, found in enumerate(norms):

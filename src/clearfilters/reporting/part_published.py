@@ -1,6 +1,7 @@
 """Where the published values of interpretable CNNs stand: in rows of their own, or beside ours."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 
 from clearfilters.reporting.part_lines import Line
 from clearfilters.reporting.part_quantities import TRAINED, is_single, loss_of
@@ -53,6 +54,28 @@ def paper_rows(measured: str, values: Values, shown: Set[tuple[str, str]]) -> It
         if cells:
             network, training = name.split(" / ")
             yield Row(f"{measured} / {name}", (measured, "paper", network, training), cells)
+
+
+def beside_published(
+    measured: str, values: Values, ours: Iterable[tuple[Line, str | None, Mapping[str, Cell]]]
+) -> Iterator[Row]:
+    """The paper's rows that stand beside none of ours, then ours with its values beside them.
+
+    Args:
+        measured: what the table's first column says.
+        values: (row, column) -> published value.
+        ours: a line, the paper's row beside it or None, and its cells by column.
+    """
+    lines = list(ours)
+    beside = {row for _, row, _ in lines}
+    yield from paper_rows(measured, values, {key for key in values if key[0] in beside})
+    for line, row, cells in lines:
+        found = dict(cells)
+        for (name, column), value in values.items():
+            if name == row:
+                found[column] = replace(found.get(column, Cell()), published=value)
+        heads = (measured, line.dataset, line.network, line.training)
+        yield Row(f"{measured} / {line.key}", heads, found)
 
 
 def column_of(records: Records, e: Experiment, analysis: str) -> str:

@@ -19,7 +19,7 @@ from clearfilters.reporting.part_notes import (
     counts,
     not_run,
 )
-from clearfilters.reporting.part_published import DATASETS, paper_rows
+from clearfilters.reporting.part_published import DATASETS, beside_published
 from clearfilters.reporting.part_quantities import (
     INSTABILITY,
     LOCATION,
@@ -175,16 +175,9 @@ def _rows(records: Records, layout: Layout, experiments: Sequence[Experiment]) -
     """The paper's rows that stand beside none of ours, then ours that have numbers."""
     ours = explainer_lines(records, experiments, states=layout.states)
     values = published("EXPLAINER", layout.number)
-    beside = {row_beside(line) for line in ours}
-    yield from paper_rows(MEASURED, values, {key for key in values if key[0] in beside})
-    for line in ours:
-        theirs = {column: v for (row, column), v in values.items() if row == row_beside(line)}
-        cells = _cells(records, line)
-        if all(cell.mean is None for cell in cells.values()):
-            continue
-        cells |= {c: replace(cells.get(c, Cell()), published=v) for c, v in theirs.items()}
-        heads = (MEASURED, line.dataset, line.network, line.training)
-        yield Row(f"{MEASURED} / {line.key}", heads, cells)
+    found = [(line, row_beside(line), _cells(records, line)) for line in ours]
+    measured = [one for one in found if any(cell.mean is not None for cell in one[2].values())]
+    return beside_published(MEASURED, values, measured)
 
 
 def _cells(records: Records, line: Line) -> dict[str, Cell]:

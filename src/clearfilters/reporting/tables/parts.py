@@ -1,7 +1,7 @@
 """ICNN tables 1, 3, 4 and 5: filters of networks of one category, and what needs no training."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clearfilters.reporting.part_lines import Line, average, lines
 from clearfilters.reporting.part_notes import (
@@ -16,7 +16,12 @@ from clearfilters.reporting.part_notes import (
     counts,
     not_run,
 )
-from clearfilters.reporting.part_published import DATASETS, PAPER_ROLES, paper_rows, row_beside
+from clearfilters.reporting.part_published import (
+    DATASETS,
+    PAPER_ROLES,
+    beside_published,
+    row_beside,
+)
 from clearfilters.reporting.part_quantities import (
     ACCURACY,
     BASELINES,
@@ -240,14 +245,8 @@ def _rows(
     own = [e for e in experiments if e.role in block.roles]
     ours = lines(records, own, layout.analysis, layout.baselines)
     values = published("ICNN", layout.number) if block.compared else {}
-    beside = {row_beside(line) for line in ours}
-    yield from paper_rows(block.measured, values, {key for key in values if key[0] in beside})
-    for line in ours:
-        theirs = {column: v for (row, column), v in values.items() if row == row_beside(line)}
-        cells = _cells(records, block, line)
-        cells |= {c: replace(cells.get(c, Cell()), published=v) for c, v in theirs.items()}
-        heads = (block.measured, line.dataset, line.network, line.training)
-        yield Row(f"{block.measured} / {line.key}", heads, cells)
+    found = [(line, row_beside(line), _cells(records, block, line)) for line in ours]
+    return beside_published(block.measured, values, found)
 
 
 def _cells(records: Records, block: Block, line: Line) -> dict[str, Cell]:
