@@ -12,7 +12,7 @@ from clearfilters.registry import ATTACKS, METHODS, NETWORKS, PRETRAINED, TOP
 
 PACKAGE = "clearfilters"
 # What a module may read besides other modules.
-DATA_SUFFIXES = (".csv", ".j2")
+DATA_SUFFIXES = (".csv", ".j2", ".yaml")
 # The module that does the work of each step; what it imports follows.
 STEP_MODULES = {
     "prepare": "clearfilters.data.prepare",

@@ -10,7 +10,7 @@ from synthetic_run import CLAIM_PARAMETERS, SyntheticRun
 from clearfilters.params.reading import parse
 from clearfilters.params.run import ClaimsParams
 from clearfilters.reporting.claims import judge_claims
-from clearfilters.reporting.claims.verdict import Finding
+from clearfilters.reporting.claims.verdict import REPRODUCED_UNTRAINED, Finding
 from clearfilters.reporting.records import load
 
 PAPER = [
@@ -71,7 +71,7 @@ def test_what_did_not_run_is_listed(run: SyntheticRun) -> None:
     assert all(verdict(found, name) == "not run" for name in [*PAPER, *OURS])
     assert {f.id for f in found.values() if "explainer" in f.id} == {*PAPER, *OURS}
     for name in PAPER[-3:]:
-        assert "icnn-paper" in found[name].note
+        assert "preset explainer-paper laid over icnn-paper" in found[name].to_run
 
 
 def test_an_explainer_changes_no_verdict_on_part_filters(run: SyntheticRun) -> None:
@@ -91,7 +91,7 @@ def test_location_against_performer_and_input(run: SyntheticRun) -> None:
     both(run, "dog")
     found = judged(run)
     one = found["explainer_location_one:dog explainer"]
-    assert (one.verdict, one.paper, one.note) == ("reproduced", "EXPLAINER", "")
+    assert (one.verdict, one.paper, one.note) == (REPRODUCED_UNTRAINED, "EXPLAINER", "")
     assert means(one) == (pytest.approx(0.091), pytest.approx(0.141))
     # Without training the masks do nothing here (0.142), but a unit that never moves is steadier.
     assert one.as_well_without_training == "constant unit 0.066"

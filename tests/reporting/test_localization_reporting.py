@@ -164,7 +164,11 @@ def test_claims_in_both_directions(run: SyntheticRun, tmp_path: Path) -> None:
     run.add("csg", "csg", change={"localization": worse})
     found = claims(run, tmp_path)
     line = found["lsg_table3_one_filter_iou:lsg"]
-    assert line["verdict"] == "reproduced"
+    # What needs no network is above STD's 0.2, too, but for the random map.
+    assert (line["verdict"], line["as_well_without_training"]) == (
+        "reproduced, and without training too",
+        "whole image 0.3, centred box of the average size 0.28",
+    )
     assert [float(line[f"{side}_mean"]) for side in ("left", "right")] == [
         pytest.approx(0.401),
         pytest.approx(0.201),
@@ -185,7 +189,8 @@ def test_a_baseline_that_is_better_is_said_to_be(run: SyntheticRun, tmp_path: Pa
     run.add("std", "std")
     run.add("lsg", "lsg", change={"localization": localization_values("other", 0, CLASSES)})
     found = claims(run, tmp_path)
-    assert found["lsg_table3_one_filter_iou:lsg"]["verdict"] == "reproduced"
+    line = found["lsg_table3_one_filter_iou:lsg"]
+    assert line["verdict"] == "reproduced, and without training too"
     line = found["ours_localization_one_filter_iou_baselines:lsg"]
     assert line["verdict"] == "not reproduced"
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from clearfilters.artifacts import atomic_path
-from clearfilters.reporting.claims.verdict import NOT_RUN, RULE
+from clearfilters.reporting.claims.verdict import RULE, VERDICTS
 from clearfilters.reporting.drawing import read_caption
 from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
 from clearfilters.reporting.notes import seeds_text
@@ -181,7 +181,7 @@ def _numbers(claim: dict[str, str], side: str) -> str:
 
 
 def _count(claims: list[dict[str, str]]) -> dict[str, int]:
-    counts = {"reproduced": 0, "not reproduced": 0, NOT_RUN: 0}
+    counts = dict.fromkeys(VERDICTS, 0)
     for claim in claims:
         counts[claim["verdict"]] += 1
     return counts

@@ -1,7 +1,8 @@
-"""Every claim of the papers, judged. To add some, write them and extend `judge_claims`."""
+"""Every claim of the papers, judged. The claims stand in the YAML files here."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,28 @@ from clearfilters.artifacts import atomic_path
 from clearfilters.params.reading import parse
 from clearfilters.params.run import ClaimsParams
 from clearfilters.registry import MEASUREMENTS
-from clearfilters.reporting.claims import (
-    black_box,
-    detection,
-    explainer_settings,
-    explainers,
-    gates,
-    leakage,
-    localization,
-    part_settings,
-    parts,
+from clearfilters.reporting.claims.cases import GATHER, Case
+from clearfilters.reporting.claims.noise import difference_of
+from clearfilters.reporting.claims.partners import OF_OTHER_EPOCHS
+from clearfilters.reporting.claims.quantities import Run
+from clearfilters.reporting.claims.remarks import IMPOSSIBLE
+from clearfilters.reporting.claims.schema import RULE_WORDS, Claim, papers
+from clearfilters.reporting.claims.verdict import (
+    CANNOT_HOLD,
+    MASKS_ONLY,
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    REPRODUCED_UNTRAINED,
+    Finding,
+    as_well,
+    as_well_text,
+    holds,
+    of_one_seed,
+    right_summary,
+    unequal_epochs,
 )
-from clearfilters.reporting.claims.verdict import Finding
-from clearfilters.reporting.records import Index, Records, Summary, load
+from clearfilters.reporting.records import Index, Records, Summary, load, summarize
 from clearfilters.reporting.table import number
 
 CLAIM_COLUMNS = (
@@ -41,22 +51,86 @@ CLAIM_COLUMNS = (
     "right_std",
     "right_seeds",
     "as_well_without_training",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "noise",
+    "to_run",
 )
 
 
 def judge_claims(records: Records, parameters: ClaimsParams) -> list[Finding]:
     """Judge every claim; one that no experiment speaks to is `not run`."""
+    run = Run(records, parameters)
     return [
-        *gates.findings(records, parameters),
-        *leakage.findings(records, parameters),
-        *detection.findings(records),
-        *black_box.findings(records),
-        *localization.findings(records),
-        *parts.findings(records, parameters),
-        *part_settings.findings(records, parameters),
-        *explainers.findings(records, parameters),
-        *explainer_settings.findings(records, parameters),
+        finding
+        for paper in papers()
+        for claim in paper.claims
+        for network in claim.networks
+        for finding in _findings(run, paper.paper, claim, network)
     ]
+
+
+def _findings(run: Run, paper: str, claim: Claim, network: str) -> Iterator[Finding]:
+    """A verdict for each case of a claim, or one that none was run."""
+    words = {**run.parameters.model_dump(), **RULE_WORDS}
+    unjudged = Finding(
+        claim.id,
+        paper,
+        claim.where,
+        claim.sentence.format_map(words),
+        claim.rule.format_map(words),
+        NOT_RUN,
+        to_run=claim.to_run.text(),
+    )
+    none = True
+    for case in GATHER[claim.cases](run, claim, network):
+        none = False
+        about = replace(
+            unjudged,
+            id=claim.id + case.id,
+            claim=unjudged.claim + case.about,
+            comparison=claim.rule.format_map({**words, **case.words}),
+            note=case.note,
+        )
+        yield _judged(run, claim, case, about)
+    if none:
+        suffix = f":{network}" if len(claim.networks) > 1 else ""
+        yield replace(unjudged, id=claim.id + suffix)
+
+
+def _judged(run: Run, claim: Claim, case: Case, about: Finding) -> Finding:
+    """The verdict on a case, with its numbers."""
+    evidence = case.evidence
+    if evidence is None:
+        return about
+    verdict = NOT_REPRODUCED
+    if all(map(holds, (evidence, *case.also))):
+        without_training = as_well(evidence).keys() - {MASKS_ONLY}
+        verdict = REPRODUCED_UNTRAINED if without_training else REPRODUCED
+    reason = ""
+    if claim.impossible is not None:
+        reason = IMPOSSIBLE[claim.impossible](run, case.subject, case.partner, evidence)
+        verdict = CANNOT_HOLD if reason else verdict
+    difference = difference_of(evidence)
+    one_seed = "1 seed" if any(map(of_one_seed, (evidence, *case.also))) else ""
+    compared = None if claim.matched_by == OF_OTHER_EPOCHS else case.partner
+    epochs = unequal_epochs(case.subject, compared)
+    return replace(
+        about,
+        verdict=verdict,
+        left_label=evidence.left_label,
+        left=summarize(evidence.left),
+        right_label=evidence.right_label,
+        right=right_summary(evidence),
+        note="; ".join(filter(None, (reason, about.note, one_seed, epochs))),
+        as_well_without_training=as_well_text(evidence),
+        difference=difference.mean,
+        low=difference.low,
+        high=difference.high,
+        noise=difference.noise,
+        to_run="",
+    )
 
 
 def write_claims(index: Index, parameters: Mapping[str, Any], out: Path) -> None:
@@ -68,8 +142,8 @@ def write_claims(index: Index, parameters: Mapping[str, Any], out: Path) -> None
         out: the CSV; its columns are CLAIM_COLUMNS.
 
     Raises:
-        ClearfiltersError: for a missing, unknown or impossible parameter, or a measurement that is
-            missing, malformed or made with other parameters.
+        ClearfiltersError: for a missing, unknown or impossible parameter, a claim that is wrong in
+            its file, or a measurement that is missing, malformed or made with other parameters.
     """
     findings = judge_claims(load(index, MEASUREMENTS), parse(ClaimsParams, parameters))
     with atomic_path(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
@@ -93,6 +167,9 @@ def _line(finding: Finding) -> list[str]:
         finding.right_label,
         *_numbers(finding.right),
         finding.as_well_without_training,
+        *(number(x) for x in (finding.difference, finding.low, finding.high)),
+        finding.noise,
+        finding.to_run,
     ]
 
 

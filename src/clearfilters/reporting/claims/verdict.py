@@ -1,24 +1,34 @@
-"""What a claim is, and the one rule by which it is judged."""
+"""What a verdict rests on, and the one rule by which it is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from statistics import fmean
 
+from clearfilters.reporting.claims.comparisons import COMPARISONS
 from clearfilters.reporting.records import Experiment, Sample, Summary, summarize
 
 RULE = (
     "A claim compares a number of one side with a number of the other, or with a stated bound. It "
     "is reproduced if the comparison holds for the means over seeds and for every seed that both "
     "sides ran, seed by seed (for every pair of seeds, if they share none), in six significant "
-    "digits; otherwise it is not reproduced. A claim that rests on a single seed is marked so. "
-    "Where the two sides were trained for different numbers of epochs, that is noted. A claim "
-    "whose experiments are missing is not run. `As well without training` names, beside a claim "
-    "that holds, the networks without training or filter loss for which it holds, too."
+    "digits; otherwise it is not reproduced. It is reproduced, and without training too, if an "
+    "untrained network, a unit that never moves or what needs no network meets the comparison as "
+    "well; `as well without training` names those, and networks without the filter loss. A claim "
+    "that no network can meet cannot hold here. One whose experiments are missing is not run; what "
+    "would run it is named. Beside a verdict stands the difference of the means with its 95 % "
+    "confidence interval over seeds (Welch; of a bound, Student): it is within noise if the "
+    "interval holds the difference at which the verdict would change. Where a side has a single "
+    "seed, or both were trained for different numbers of epochs, that is noted."
 )
 REPRODUCED = "reproduced"
+REPRODUCED_UNTRAINED = "reproduced, and without training too"
+CANNOT_HOLD = "cannot hold here"
 NOT_REPRODUCED = "not reproduced"
 NOT_RUN = "not run"
+VERDICTS = (REPRODUCED, REPRODUCED_UNTRAINED, CANNOT_HOLD, NOT_REPRODUCED, NOT_RUN)
+# Trained, but without what is claimed: it is named, and makes no other verdict.
+MASKS_ONLY = "masks only"
 # As many digits as claims.csv has.
 SHOWN_DIGITS = 6
 
@@ -30,7 +40,8 @@ class Evidence:
     Attributes:
         left: number per seed.
         right: number per seed, or a bound.
-        holds: the comparison, of a left and a right number.
+        comparison: a key of COMPARISONS, of a left and a right number.
+        margin: of the comparison, if it has one.
         without_training: name -> number per seed that could stand on the left, of what was not
             trained, or not for what is claimed.
     """
@@ -39,8 +50,8 @@ class Evidence:
     left: Sample
     right_label: str
     right: Sample | float
-    holds: Callable[[float, float], bool]
-    note: str = ""
+    comparison: str
+    margin: float = 0.0
     without_training: Mapping[str, Sample] = field(default_factory=dict)
 
 
@@ -60,37 +71,54 @@ class Finding:
     right: Summary | None = None
     note: str = ""
     as_well_without_training: str = ""
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    noise: str = ""
+    to_run: str = ""
 
 
-def judge(evidence: Evidence) -> str:
+def holds(evidence: Evidence) -> bool:
     """Apply RULE to both sides; neither may be empty."""
     left, right = evidence.left, evidence.right
     if isinstance(right, float):
         pairs = [(value, right) for value in left.values()]
-        means = (fmean(left.values()), right)
     else:
         shared = sorted(left.keys() & right.keys())
         pairs = [(left[seed], right[seed]) for seed in shared]
         pairs = pairs or list(product(left.values(), right.values()))
-        means = (fmean(left.values()), fmean(right.values()))
-    held = all(evidence.holds(as_shown(a), as_shown(b)) for a, b in [means, *pairs])
-    return REPRODUCED if held else NOT_REPRODUCED
+    return holds_on_means(evidence) and all(_holds(evidence, a, b) for a, b in pairs)
 
 
-def as_well_without_training(evidence: Evidence) -> str:
-    """What the same comparison holds for, with its mean, or `no`; empty where nothing was asked.
+def holds_on_means(evidence: Evidence) -> bool:
+    """Whether the comparison holds for the means of both sides, whatever the seeds say."""
+    right = evidence.right
+    theirs = right if isinstance(right, float) else fmean(right.values())
+    return _holds(evidence, fmean(evidence.left.values()), theirs)
+
+
+def _holds(evidence: Evidence, left: float, right: float) -> bool:
+    compare = COMPARISONS[evidence.comparison].holds
+    return compare(as_shown(left), as_shown(right), evidence.margin)
+
+
+def as_well(evidence: Evidence) -> dict[str, float]:
+    """The mean of what the same comparison holds for without training, by name."""
+    return {
+        name: as_shown(fmean(sample.values()))
+        for name, sample in evidence.without_training.items()
+        if sample and holds(replace(evidence, left=sample))
+    }
+
+
+def as_well_text(evidence: Evidence) -> str:
+    """`as_well` in words, or `no`; empty where nothing was asked.
 
     Nothing is asked of a claim that does not hold.
     """
-    asked = {name: sample for name, sample in evidence.without_training.items() if sample}
-    if not asked or judge(evidence) != REPRODUCED:
+    if not any(evidence.without_training.values()) or not holds(evidence):
         return ""
-    found = [
-        f"{name} {as_shown(fmean(sample.values())):g}"
-        for name, sample in asked.items()
-        if judge(replace(evidence, left=sample)) == REPRODUCED
-    ]
-    return ", ".join(found) or "no"
+    return ", ".join(f"{name} {mean:g}" for name, mean in as_well(evidence).items()) or "no"
 
 
 def as_shown(number: float) -> float:
@@ -98,11 +126,9 @@ def as_shown(number: float) -> float:
     return float(f"{number:.{SHOWN_DIGITS}g}")
 
 
-def present(evidence: Evidence | None) -> bool:
+def present(evidence: Evidence) -> bool:
     """Whether both sides have numbers."""
-    if evidence is None or not evidence.left:
-        return False
-    return isinstance(evidence.right, float) or bool(evidence.right)
+    return bool(evidence.left) and (isinstance(evidence.right, float) or bool(evidence.right))
 
 
 def right_summary(evidence: Evidence) -> Summary | None:
@@ -112,14 +138,14 @@ def right_summary(evidence: Evidence) -> Summary | None:
     return summarize(evidence.right)
 
 
-def notes(evidence: Evidence, subject: Experiment, partner: Experiment | None) -> str:
-    """Single seed and unequal epochs, where they apply, behind the evidence's own note."""
-    found = [evidence.note] if evidence.note else []
-    counts = [len(evidence.left)]
-    if not isinstance(evidence.right, float):
-        counts.append(len(evidence.right))
-    if min(counts) == 1:
-        found.append("1 seed")
-    if partner is not None and partner.epochs != subject.epochs:
-        found.append(f"epochs differ: {subject.epochs} against {partner.epochs}")
-    return "; ".join(found)
+def of_one_seed(evidence: Evidence) -> bool:
+    """Whether a side has a single seed."""
+    sides = [evidence.left, evidence.right]
+    return any(len(side) == 1 for side in sides if not isinstance(side, float))
+
+
+def unequal_epochs(subject: Experiment, partner: Experiment | None) -> str:
+    """What is noted where both were not trained equally long."""
+    if partner is None or partner.epochs == subject.epochs:
+        return ""
+    return f"epochs differ: {subject.epochs} against {partner.epochs}"

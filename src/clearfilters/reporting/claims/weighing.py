@@ -1,155 +1,146 @@
-"""A claim as a comparison of numbers, and how its numbers are collected and judged."""
+"""From a claim and an experiment that it is about to the numbers of both sides."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from statistics import fmean
 
-from clearfilters.reporting.claims.verdict import (
-    NOT_RUN,
-    Evidence,
-    Finding,
-    as_well_without_training,
-    judge,
-    notes,
-    present,
-    right_summary,
+from clearfilters.reporting.claims.partners import MATCHES, ONLY, SETTINGS
+from clearfilters.reporting.claims.quantities import (
+    BASELINES,
+    BEST_WITHOUT_NETWORK,
+    QUANTITIES,
+    Run,
+    best_without_network,
 )
-from clearfilters.reporting.records import Experiment, Records, summarize
+from clearfilters.reporting.claims.schema import Claim, Condition, Side
+from clearfilters.reporting.claims.verdict import Evidence, holds_on_means, present
+from clearfilters.reporting.part_quantities import TRAINED
+from clearfilters.reporting.records import Experiment, Sample
 
-Quantity = str | Callable[[dict[str, Any]], float | None]
-Holds = Callable[[float, float], bool]
-# Subject and partner (None where the claim has none) -> the numbers.
-Weigh = Callable[[Records, Experiment, Experiment | None], Evidence | None]
-# Subject and a role -> the experiment to compare with.
-FindPartner = Callable[[Records, Experiment, str], Experiment | None]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of a paper as a comparison of numbers.
-
-    Attributes:
-        subjects: roles that it is about; every experiment of one of them gets its own verdict.
-        weigh: collects the numbers.
-        partner: role of the experiment that the subject is compared with, if any.
-        networks: prefixes of the networks that it is about, each with a verdict of its own;
-            by default any network.
-        find_partner: which of the partner's role is compared with.
-        to_run: what would run it, noted where nothing did.
-    """
-
-    id: str
-    paper: str
-    source: str
-    text: str
-    comparison: str
-    subjects: tuple[str, ...]
-    weigh: Weigh
-    partner: str | None = "std"
-    networks: tuple[str, ...] = ("",)
-    find_partner: FindPartner = Records.partner
-    to_run: str = ""
+# A subject and its partner, None where the claim has none.
+Pair = tuple[Experiment, Experiment | None]
+BOUND = "bound"
 
 
-def judge_claim(records: Records, claim: Claim) -> list[Finding]:
-    """A verdict for each experiment that the claim is about, or one that none was run."""
-    found = []
-    for network in claim.networks:
-        judged = [
-            finding
-            for e in records.experiments(*claim.subjects)
-            if e.model.startswith(network)
-            and (finding := _judge_one(records, claim, e)) is not None
-        ]
-        suffix = f":{network}" if len(claim.networks) > 1 else ""
-        found += judged or [replace(_finding(claim, claim.id + suffix, NOT_RUN), note=claim.to_run)]
-    return found
-
-
-def _judge_one(records: Records, claim: Claim, e: Experiment) -> Finding | None:
-    partner = None if claim.partner is None else claim.find_partner(records, e, claim.partner)
-    if claim.partner is not None and partner is None:
-        return None
-    evidence = claim.weigh(records, e, partner)
-    if evidence is None or not present(evidence):
-        return None
-    return judged(_finding(claim, f"{claim.id}:{e.name}", NOT_RUN), evidence, e, partner)
-
-
-def judged(
-    claim: Finding, evidence: Evidence, e: Experiment, partner: Experiment | None
-) -> Finding:
-    """A claim with the verdict on its evidence, neither side of which may be empty.
+def pairs_of(run: Run, claim: Claim, network: str = "") -> Iterator[Pair]:
+    """The experiments that a claim is about, each with what it is compared with.
 
     Args:
-        claim: what is claimed.
-        evidence: the numbers.
-        e: the experiment that it is about.
-        partner: the one that it is compared with.
+        run: with the experiments.
+        claim: one with subjects.
+        network: prefix of their network.
     """
-    return replace(
-        claim,
-        verdict=judge(evidence),
-        left_label=evidence.left_label,
-        left=summarize(evidence.left),
-        right_label=evidence.right_label,
-        right=right_summary(evidence),
-        note=notes(evidence, e, partner),
-        as_well_without_training=as_well_without_training(evidence),
+    for e in run.records.experiments(*claim.subjects):
+        if not e.model.startswith(network) or not all(ONLY[x](run.records, e) for x in claim.only):
+            continue
+        partner = None
+        if claim.partner is not None:
+            partner = MATCHES[claim.matched_by](run.records, e, claim.partner)
+            if partner is None:
+                continue
+        if claim.given is not None:
+            given = weigh(run, claim.given, e, partner)
+            if given is None or not holds_on_means(given):
+                continue
+        yield e, partner
+
+
+def weigh(
+    run: Run, condition: Condition, e: Experiment, partner: Experiment | None
+) -> Evidence | None:
+    """The numbers of both sides of a condition; None where one has none."""
+    margin = 0.0 if condition.margin is None else getattr(run.parameters, condition.margin)
+    left_label, left = _side(run, condition, condition.left, e, partner)
+    right: Sample | float | None
+    if condition.bound is None:
+        right_label, right = _side(run, condition, condition.right, e, partner)
+    else:
+        right_label, right = BOUND, _bound(run, condition.bound, e)
+    if right is None:
+        return None
+    evidence = Evidence(left_label, left, right_label, right, condition.comparison, margin)
+    return evidence if present(evidence) else None
+
+
+def weigh_claim(
+    run: Run, claim: Claim, e: Experiment, partner: Experiment | None
+) -> Evidence | None:
+    """The numbers of a claim, with those of its baselines; None where a side has none."""
+    evidence = weigh(run, claim, e, partner)
+    if evidence is None:
+        return None
+    left, right = evidence.left, evidence.right
+    if claim.seeds == "shared" and not isinstance(right, float):
+        both = left.keys() & right.keys()
+        if not both:
+            return None
+        left = {seed: left[seed] for seed in left if seed in both}
+        right = {seed: right[seed] for seed in right if seed in both}
+    return Evidence(
+        evidence.left_label,
+        left,
+        evidence.right_label,
+        right,
+        evidence.comparison,
+        evidence.margin,
+        {name: BASELINES[name](run, e, claim.quantity) for name in claim.baselines},
     )
 
 
-def _finding(claim: Claim, finding_id: str, verdict: str) -> Finding:
-    return Finding(finding_id, claim.paper, claim.source, claim.text, claim.comparison, verdict)
+def _side(
+    run: Run, condition: Condition, side: Side, e: Experiment, partner: Experiment | None
+) -> tuple[str, Sample]:
+    owner = partner if side.of == "partner" else e
+    assert owner is not None  # the schema asks for a partner
+    name = side.quantity or condition.quantity
+    sample = QUANTITIES[name](run, owner, side.state)
+    if side.over is not None:
+        assert partner is not None
+        divisors = QUANTITIES[name](run, partner, side.state)
+        shared = sample.keys() & divisors.keys()
+        ratios = {seed: sample[seed] / divisors[seed] for seed in sample if seed in shared}
+        return f"{owner.label} over {partner.label}", ratios
+    if side.state == BEST_WITHOUT_NETWORK:
+        return best_without_network(run, owner, name), sample
+    label = side.label or (f"{owner.label}, {side.name}" if side.name else owner.label)
+    return label, sample
 
 
-def against(
-    analysis: str, quantity: Quantity, holds: Holds, other: Quantity | None = None
-) -> Weigh:
-    """The subject's quantity against the partner's (or against another quantity of it)."""
-
-    def weigh(records: Records, e: Experiment, partner: Experiment | None) -> Evidence | None:
-        if partner is None:
-            return None
-        right = quantity if other is None else other
-        return Evidence(
-            e.label,
-            records.sample(e, analysis, quantity),
-            partner.label,
-            records.sample(partner, analysis, right),
-            holds,
-        )
-
-    return weigh
+def _bound(run: Run, bound: float | str, e: Experiment) -> float | None:
+    if not isinstance(bound, str):
+        return float(bound)
+    if bound in QUANTITIES:
+        sample = QUANTITIES[bound](run, e, TRAINED)
+        return next(iter(sample.values()), None)
+    return float(getattr(run.parameters, bound))
 
 
-def bounded(
-    analysis: str, quantity: Quantity, holds: Holds, bound: float, *, of_partner: bool = False
-) -> Weigh:
-    """The subject's quantity (or the partner's) against a bound."""
+class Numbers(dict[str, object]):
+    """Fills in a note: the mean of a quantity of an experiment, or what it was given, by name.
 
-    def weigh(records: Records, e: Experiment, partner: Experiment | None) -> Evidence | None:
-        owner = partner if of_partner else e
-        if owner is None:
-            return None
-        sample = records.sample(owner, analysis, quantity)
-        return Evidence(owner.label, sample, "bound", float(bound), holds)
+    Looking up one that was not measured, or not given, raises a KeyError.
+    """
 
-    return weigh
+    def __init__(self, run: Run, e: Experiment, **others: object) -> None:
+        super().__init__(label=e.label, **others)
+        self._run, self._e = run, e
+
+    def __missing__(self, name: str) -> float:
+        if name in SETTINGS:
+            setting = SETTINGS[name](self._run.records, self._e)
+            if setting is None:
+                raise KeyError(name)
+            return setting
+        sample = QUANTITIES[name](self._run, self._e, TRAINED)
+        if not sample:
+            raise KeyError(name)
+        return fmean(sample.values())
 
 
-def within(
-    analysis: str, left: Quantity, right: Quantity, names: tuple[str, str], holds: Holds
-) -> Weigh:
-    """Two quantities of the subject."""
+def note_of(run: Run, claim: Claim, e: Experiment, partner: Experiment | None) -> str:
+    """The claim's note with its numbers.
 
-    def weigh(records: Records, e: Experiment, partner: Experiment | None) -> Evidence | None:
-        return Evidence(
-            f"{e.label}, {names[0]}",
-            records.sample(e, analysis, left),
-            f"{e.label}, {names[1]}",
-            records.sample(e, analysis, right),
-            holds,
-        )
-
-    return weigh
+    Raises:
+        KeyError: for a number that was not measured.
+    """
+    others: Mapping[str, object] = {} if partner is None else {"partner": Numbers(run, partner)}
+    return claim.note.format_map(Numbers(run, e, **others))
