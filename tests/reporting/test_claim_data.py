@@ -97,6 +97,7 @@ def changed(key: str, value: Any) -> str:
         ("note", "{eta} {partner[p]} {q}", ["note: nothing is called {q}"]),
         ("to_run", {"presets": ["parts"], "experiments": []}, ["claims.0.to_run.experiments"]),
         ("verdict", "reproduced", ["claims.0.verdict"]),
+        ("cases", "best_setting", ["baselines has no effect with cases: best_setting"]),
     ],
 )
 def test_a_mistake_is_named(key: str, value: Any, words: list[str]) -> None:

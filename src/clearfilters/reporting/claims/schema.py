@@ -35,6 +35,14 @@ Cases = Literal[
     "steps_of_eta",
     "pairs_of_eta",
 ]
+# Keys that not every way to gather reads.
+USED_BY: dict[str, tuple[Cases, ...]] = {
+    "also": ("each_experiment", "best_setting", "best_setting_beside_each_partner"),
+    "note": ("each_experiment", "best_setting", "best_setting_beside_each_partner"),
+    "baselines": ("each_experiment", "least_weight_beside_each_partner"),
+    "seeds": ("each_experiment", "least_weight_beside_each_partner"),
+    "remark": ("each_experiment",),
+}
 
 
 def _known(kind: str, name: str, names: Iterable[str]) -> str:
@@ -201,6 +209,13 @@ class Claim(Condition):
                     raise ValueError(
                         f"{name!r}: no such {kind}; expected one of {', '.join(known)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _has_no_key_without_effect(self) -> "Claim":
+        for key, cases in USED_BY.items():
+            if key in self.model_fields_set and self.cases not in cases:
+                raise ValueError(f"{key} has no effect with cases: {self.cases}; leave it out")
         return self
 
     @model_validator(mode="after")
