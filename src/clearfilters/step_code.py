@@ -41,7 +41,8 @@ def module_files(*modules: str) -> list[str]:
 
     They are the modules, every module of this package that they import, directly or not, at the
     top or inside a function, and the files beside a module that it names in a string (templates,
-    published values). Modules of UNTRACKED are left out, with what only they import.
+    published values). Modules of UNTRACKED are left out, with what only they import, and so is the
+    package's own `__init__.py`.
     """
     found: set[Path] = set()
     waiting = [name for module in modules for name in _with_parents(module)]
@@ -97,7 +98,8 @@ def sample_files(slice_: Mapping[str, Any]) -> list[str]:
 
 
 def _is_untracked(module: str) -> bool:
-    return any(parent in UNTRACKED for parent in _with_parents(module))
+    # The package's own `__init__.py` is for others: no step asks it for what it names.
+    return module == PACKAGE or any(parent in UNTRACKED for parent in _with_parents(module))
 
 
 def _with_parents(module: str) -> list[str]:

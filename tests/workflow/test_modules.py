@@ -27,7 +27,7 @@ def names(files: list[str]) -> set[str]:
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package in which every way of importing occurs."""
     files = {
-        "__init__.py": "",
+        "__init__.py": "from clearfilters.unrelated import exported",
         "top.py": "import os\nimport clearfilters.plain\nfrom clearfilters.sub import named, leaf",
         "plain.py": "def f():\n    from clearfilters.lazy import g\n    return g",
         "lazy.py": "import clearfilters.top  # a circle\nimport clearfilters.params.jobs",
@@ -52,7 +52,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_import_is_followed(package: Path) -> None:
     expected = [
-        "clearfilters/__init__.py",
         "clearfilters/lazy.py",
         "clearfilters/plain.py",
         "clearfilters/reexported.py",
@@ -146,6 +145,13 @@ def test_no_relative_imports_which_the_search_would_not_see() -> None:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             assert not (isinstance(node, ast.ImportFrom) and node.level), path
+
+
+def test_no_module_takes_what_the_package_names_for_others() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == clearfilters.__name__:
+                assert not {alias.name for alias in node.names} & {*clearfilters.__all__}, path
 
 
 def test_a_training_asks_for_one_gpu_where_there_is_one(
