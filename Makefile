@@ -63,6 +63,7 @@ lint: env
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	workflow/lint
+	$(BIN)/actionlint .github/workflows/ci.yml
 
 bench: env
 	$(BIN)/python -m benchmarks
