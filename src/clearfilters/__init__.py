@@ -27,15 +27,12 @@ if TYPE_CHECKING:
     from clearfilters.analysis.phi import evaluate_phi as evaluate_phi
     from clearfilters.errors import ClearfiltersError as ClearfiltersError
     from clearfilters.methods.explainer import Encoder as Encoder
-    from clearfilters.methods.explainer import magnitudes as magnitudes
-    from clearfilters.methods.explainer import positive_norms as positive_norms
-    from clearfilters.methods.explainer import reconstruction_errors as reconstruction_errors
-    from clearfilters.methods.explainer import reconstruction_weight as reconstruction_weight
     from clearfilters.methods.gate import ClassSpecificGate as ClassSpecificGate
     from clearfilters.methods.gate import Csg as Csg
     from clearfilters.methods.gate import Lsg as Lsg
     from clearfilters.methods.gate import fixed_gate as fixed_gate
     from clearfilters.methods.gate import path_of_epoch as path_of_epoch
+    from clearfilters.methods.layer_explainer import LayerExplainer as LayerExplainer
     from clearfilters.methods.part_filters import FilterLoss as FilterLoss
     from clearfilters.methods.part_filters import PaperFilterLoss as PaperFilterLoss
     from clearfilters.methods.part_filters import PartMask as PartMask
@@ -44,13 +41,8 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "methods.gate": ("ClassSpecificGate", "Lsg", "Csg", "fixed_gate", "path_of_epoch"),
     "methods.part_filters": ("PartMask", "FilterLoss", "PaperFilterLoss"),
-    "methods.explainer": (
-        "Encoder",
-        "magnitudes",
-        "positive_norms",
-        "reconstruction_errors",
-        "reconstruction_weight",
-    ),
+    "methods.explainer": ("Encoder",),
+    "methods.layer_explainer": ("LayerExplainer",),
     "analysis.own_arrays": ("features_of", "peaks_of"),
     "analysis.features": ("FeatureSet",),
     "analysis.phi": ("evaluate_phi", "Phi"),
