@@ -258,11 +258,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     figure = reporting("figure", _figure, "measurements -> one figure")
     add(figure, "id", help="lsg_figure4, ...")
-    add(figure, "--out", type=Path, help="the PNG")
+    add(figure, "--out", type=Path, help="the PNG; its numbers go beside it, as CSV")
 
     sheet = command("contact-sheet", _contact_sheet, "figure of the rendered animals")
     add(sheet, "--parameters", **slice_)
-    add(sheet, "--out", type=Path, help="the PNG")
+    add(sheet, "--out", type=Path, help="the PNG; its numbers go beside it, as CSV")
 
     claims = reporting("claims", _claims, "measurements -> verdict on each claim")
     add(claims, "--parameters", **{**slice_, "help": "what the verdicts take words for"})

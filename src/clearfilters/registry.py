@@ -356,7 +356,7 @@ FIGURES = {
     "lsg_figure8": "clearfilters.reporting.figures.localization:lsg_figure8",
     "lsg_figure9": "clearfilters.reporting.figures.gates:lsg_figure9",
     "lsg_figure10": "clearfilters.reporting.figures.gates:lsg_figure10",
-    "lsg_tradeoff": "clearfilters.reporting.figures.gates:lsg_tradeoff",
+    "lsg_tradeoff": "clearfilters.reporting.figures.tradeoff:lsg_tradeoff",
     "attack_examples": "clearfilters.reporting.figures.attacks:attack_examples",
     "detection_importance": "clearfilters.reporting.figures.attacks:detection_importance",
     "detection_cross": "clearfilters.reporting.figures.attacks:detection_cross",

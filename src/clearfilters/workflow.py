@@ -40,6 +40,7 @@ STORE_FILES = (
     "test/labels.npy",
 )
 TABLE_KINDS = ("csv", "md")
+FIGURE_KINDS = ("png", "csv")
 # Enough of a hash to tell parameters apart.
 HASH_DIGITS = 16
 # The rule that measures the features of each group of jobs; where some of a group have other
@@ -122,8 +123,7 @@ class Plan:
         """
         report = [
             *(f"{self.results}/tables/{id_}.{kind}" for id_ in self.tables for kind in TABLE_KINDS),
-            *(f"{self.results}/figures/{id_}.png" for id_ in self.figures),
-            *self.contact_sheet,
+            *self.figure_files,
             f"{self.results}/claims.csv",
             f"{self.results}/report.html",
         ]
@@ -187,10 +187,18 @@ class Plan:
 
     @property
     def contact_sheet(self) -> list[str]:
-        """The figure of the rendered animals; none if the run has none."""
+        """The figure of the rendered animals and its numbers; none if the run has none."""
         if contact_sheet_slice(self.params) is None:
             return []
-        return [f"{self.results}/figures/{CONTACT_SHEET}.png"]
+        return [f"{self.results}/figures/{CONTACT_SHEET}.{kind}" for kind in FIGURE_KINDS]
+
+    @property
+    def figure_files(self) -> list[str]:
+        """Every figure and its numbers, the contact sheet last."""
+        own = [
+            f"{self.results}/figures/{id_}.{kind}" for id_ in self.figures for kind in FIGURE_KINDS
+        ]
+        return [*own, *self.contact_sheet]
 
     @cached_property
     def is_recorded(self) -> bool:

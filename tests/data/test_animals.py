@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy.io import loadmat
 
 from clearfilters.data.animals.bird import LANDMARKS
-from clearfilters.data.animals.contact_sheet import contact_sheet
+from clearfilters.data.animals.contact_sheet import contact_sheet, sheet_scenes
 from clearfilters.data.animals.cub_layout import write_cub
 from clearfilters.data.animals.ilsvrc_layout import write_ilsvrc
 from clearfilters.data.animals.scene import CLASSES, Scene, render_background, render_scene
@@ -320,7 +320,10 @@ def test_style_out_of_range(change: dict[str, Any]) -> None:
 
 
 def test_contact_sheet_has_two_rows_a_class() -> None:
-    narrow, wide = (contact_sheet(seed=0, style=STYLE, columns=n) for n in (1, 2))
+    narrow, wide = (
+        contact_sheet(sheet_scenes(seed=0, style=STYLE, columns=n), STYLE.image_size)
+        for n in (1, 2)
+    )
     assert narrow.height == wide.height >= 2 * 6 * STYLE.image_size
     assert wide.width - narrow.width >= STYLE.image_size
     # The first column is the same image whatever the number of columns.

@@ -1,5 +1,6 @@
 """The table of data sets, their records in the index, and the contact sheet of the animals."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 from PIL import Image
 from synthetic_run import SyntheticRun
 
+from clearfilters.data.animals.scene import CLASSES
+from clearfilters.data.animals.voc_layout import voc_scene
 from clearfilters.errors import ClearfiltersError
+from clearfilters.params.datasets import StyleParams
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import ContactSheetSlice
 from clearfilters.reporting.contact_sheet import write_contact_sheet
@@ -143,6 +147,22 @@ def test_the_contact_sheet(tmp_path: Path) -> None:
         assert image.format == "PNG" and image.width == 770
     write_contact_sheet(sheet(seed=1), tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+def test_the_numbers_of_the_contact_sheet(tmp_path: Path) -> None:
+    write_contact_sheet(sheet(), tmp_path / "a.png")
+    scene = voc_scene("bird", 0, 0, StyleParams(**STYLE))
+    animal = scene.objects[0]
+    with (tmp_path / "a.csv").open(encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    found = {line["series"]: line for line in lines if line["panel"] == "bird, image 1"}
+    assert int(found["bird 1, pixels of torso"]["value"]) == animal.parts["torso"].sum()
+    seen = {name: place for name, place in animal.landmarks.items() if place[2]}
+    assert seen
+    for name, (x, y, _) in seen.items():
+        line = found[f"bird 1, {name}"]
+        assert (float(line["x"]), float(line["y"])) == (x, y)
+    assert {line["panel"].split(",")[0] for line in lines} == set(CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,6 @@ def test_a_dollar_sign_is_no_formula(tmp_path: Path) -> None:
     axes[0, 0].set_title(name)
     axes[0, 0].set_xticks([0, 1], [name, name])
     axes[0, 0].legend()
-    save(Drawing(figure, "a caption"), tmp_path / "figure.png")
+    save(Drawing(figure, "a caption", []), tmp_path / "figure.png")
     assert read_caption(tmp_path / "figure.png") == "a caption"
     assert Image.open(tmp_path / "figure.png").width > 100

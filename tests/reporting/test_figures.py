@@ -18,8 +18,8 @@ from clearfilters.reporting.figures.gates import (
     lsg_figure6,
     lsg_figure9,
     lsg_figure10,
-    lsg_tradeoff,
 )
+from clearfilters.reporting.figures.tradeoff import lsg_tradeoff
 from clearfilters.reporting.records import load
 
 

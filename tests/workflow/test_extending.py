@@ -69,6 +69,8 @@ def test_a_method_a_measurement_a_table_and_a_figure_of_ones_own(
     assert not any(name == ("peak_distance", "resnet20-std") for name in new)
     table = (results / "tables/peak_distance.csv").read_text()
     assert "ResNet8 spotlight, animals" in table
+    numbers = (results / "figures/peak_distance.csv").read_text()
+    assert "ResNet8 spotlight, animals" in numbers
     page = (results / "report.html").read_text()
     assert page.count("Filters and a landmark") >= 2
     assert project.pending("all", preset) == {}

@@ -9,8 +9,7 @@ rule tables:
 
 rule figures:
     input:
-        expand(f"{plan.results}/figures/{{id}}.png", id=plan.figures),
-        plan.contact_sheet,
+        plan.figure_files,
 
 
 rule report:
@@ -45,7 +44,8 @@ rule figure:
         metrics=lambda wildcards: plan.metric_files(*figure_analyses(wildcards.id)),
         modules=lambda wildcards: step_files("figure", FIGURES[wildcards.id]),
     output:
-        f"{plan.results}/figures/{{id}}.png",
+        png=f"{plan.results}/figures/{{id}}.png",
+        csv=f"{plan.results}/figures/{{id}}.csv",
     log:
         f"{plan.results}/logs/figures/{{id}}.log",
     benchmark:
@@ -60,7 +60,7 @@ rule figure:
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters figure {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        " --out {output.png:q} 2>&1 | tee {log:q}"
 
 
 # From the parameters alone: the renderer gives the same images everywhere.
@@ -81,7 +81,7 @@ if plan.contact_sheet:
         params:
             slice=plan.contact_sheet_slice(),
         shell:
-            "clearfilters contact-sheet --parameters {params.slice:q} --out {output:q}"
+            "clearfilters contact-sheet --parameters {params.slice:q} --out {output[0]:q}"
             " 2>&1 | tee {log:q}"
 
 

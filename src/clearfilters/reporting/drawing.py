@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clearfilters.artifacts import atomic_path
+from clearfilters.reporting.numbers import Line, numbers_path, write_numbers
 from clearfilters.reporting.records import Records
 
 if TYPE_CHECKING:
@@ -33,14 +34,16 @@ CAPTION_KEY = "Description"
 
 @dataclass(frozen=True)
 class Drawing:
-    """A finished figure and the caption that goes with it.
+    """A finished figure, the caption that goes with it, and the numbers that it shows.
 
     Attributes:
+        lines: what stands beside it as CSV, written down by its panels (reporting/panel.py).
         colors: how many it is reduced to, which keeps a file of photographs small; None leaves all.
     """
 
     figure: Figure
     caption: str
+    lines: Sequence[Line]
     colors: int | None = None
 
 
@@ -139,7 +142,11 @@ def heat_map(
 
 
 def save(drawing: Drawing, out: Path) -> None:
-    """Write a PNG that carries its caption, and no version or date that would change it."""
+    """Write a PNG that carries its caption, and no version or date that would change it.
+
+    Its numbers go beside it (`numbers_path`).
+    """
+    write_numbers(drawing.lines, numbers_path(out))
     metadata = {CAPTION_KEY: drawing.caption, "Software": None}
     with atomic_path(out) as temporary:
         drawing.figure.savefig(temporary, format="png", metadata=metadata)

@@ -1,6 +1,7 @@
 """A figure: a few images of each class, plain and with masks, parts and landmarks drawn in."""
 
 import colorsys
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -65,23 +66,35 @@ def _annotated(scene: Scene) -> Image.Image:
     return picture
 
 
-def contact_sheet(*, seed: int, style: StyleParams, columns: int) -> Image.Image:
-    """The first images of each class in the VOC layout: a row per class, annotated below plain.
+def sheet_scenes(*, seed: int, style: StyleParams, columns: int) -> dict[str, list[Scene]]:
+    """The first scenes of each class in the VOC layout.
 
     Args:
         seed: the data's seed.
         style: the data's style.
         columns: images per class, at least 1.
     """
-    size = style.image_size
+    return {
+        name: [voc_scene(name, column, seed, style) for column in range(columns)]
+        for name in CLASSES
+    }
+
+
+def contact_sheet(scenes: Mapping[str, Sequence[Scene]], size: int) -> Image.Image:
+    """Scenes of each class: a row per class, annotated below plain.
+
+    Args:
+        scenes: what `sheet_scenes` gives.
+        size: of an image at most, in pixels.
+    """
     step = size + GAP
-    sheet = Image.new("RGB", (LABEL_WIDTH + columns * step, 2 * len(CLASSES) * step), "white")
+    columns = max(map(len, scenes.values()))
+    sheet = Image.new("RGB", (LABEL_WIDTH + columns * step, 2 * len(scenes) * step), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(14)
-    for row, name in enumerate(CLASSES):
+    for row, (name, in_row) in enumerate(scenes.items()):
         draw.text((2, (2 * row + 1) * step), name, fill="black", font=font, anchor="lm")
-        for column in range(columns):
-            scene = voc_scene(name, column, seed, style)
+        for column, scene in enumerate(in_row):
             x = LABEL_WIDTH + column * step
             sheet.paste(Image.fromarray(scene.image), (x, 2 * row * step))
             sheet.paste(_annotated(scene), (x, (2 * row + 1) * step))

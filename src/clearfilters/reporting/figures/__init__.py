@@ -6,7 +6,7 @@ from typing import Any
 
 from clearfilters.errors import ClearfiltersError
 from clearfilters.registry import FIGURES, load
-from clearfilters.reporting.drawing import FigureSpec, save
+from clearfilters.reporting.drawing import Drawing, FigureSpec, save
 from clearfilters.reporting.records import Index
 from clearfilters.reporting.records import load as load_records
 
@@ -49,11 +49,8 @@ def not_run(figure_id: str, measured: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def write_figure(figure_id: str, index: Index, out: Path) -> bool:
-    """Draw a figure as PNG.
-
-    Returns:
-        False, and nothing is written, if the experiments it needs were not run.
+def draw_figure(figure_id: str, index: Index) -> Drawing | None:
+    """Draw a figure; None if the experiments it needs were not run.
 
     Raises:
         ClearfiltersError: for an unknown id, or a measurement that is missing, malformed or made
@@ -62,6 +59,17 @@ def write_figure(figure_id: str, index: Index, out: Path) -> bool:
     spec = figure_spec(figure_id)
     records = load_records(index, spec.analyses)
     if not_run(figure_id, records.measured()):
-        return False
-    save(spec(records), out)
-    return True
+        return None
+    return spec(records)
+
+
+def write_figure(figure_id: str, index: Index, out: Path) -> bool:
+    """Draw a figure as PNG, with its numbers as CSV beside it. Raises as `draw_figure` does.
+
+    Returns:
+        False, and nothing is written, if the experiments it needs were not run.
+    """
+    drawing = draw_figure(figure_id, index)
+    if drawing is not None:
+        save(drawing, out)
+    return drawing is not None

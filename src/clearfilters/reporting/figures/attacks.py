@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clearfilters.reporting.drawing import COLORS, MARKERS, Drawing, heat_map, new_figure, shows
+from clearfilters.reporting.drawing import COLORS, MARKERS, Drawing, new_figure, shows
+from clearfilters.reporting.numbers import Line
+from clearfilters.reporting.panel import Panel
 from clearfilters.reporting.records import Experiment, Records
 from clearfilters.reporting.tables.detection import ANALYSIS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 VERSIONS = ("clean", "adversarial", "perturbation")
 MIXED = "all attacks"
@@ -35,31 +34,36 @@ def attack_examples(records: Records) -> Drawing:
         axis.set_yticks([])
         for spine in axis.spines.values():
             spine.set_visible(False)
+    lines: list[Line] = []
     for number, e in enumerate(shown):
         block = axes[len(VERSIONS) * number : len(VERSIONS) * (number + 1)]
         block[1, 0].set_ylabel(e.label, fontsize=8)
         for attack, column in zip(attacks, block.T, strict=True):
-            _draw_example(column, attack, _first(records, e)["attacks"].get(attack))
+            panels = [Panel(e.label, axis, lines) for axis in column]
+            _draw_example(panels, attack, _first(records, e)["attacks"].get(attack))
     caption = (
         "The first test image on which each attack succeeded: the clean image, the adversarial one "
         "in 8 bit, and the perturbation (grey: unchanged; its largest value, given below, "
         f"stretched to the ends of the scale). {_models(shown)}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)
 
 
-def _draw_example(column: npt.NDArray[Any], attack: str, about: dict[str, Any] | None) -> None:
-    """Three axes, one below the other."""
+def _draw_example(panels: list[Panel], attack: str, about: dict[str, Any] | None) -> None:
+    """Three panels, one below the other."""
     example = about["example"] if about is not None else None
-    column[0].set_title(attack, fontsize=7)
+    first = panels[0].axes
+    first.set_title(attack, fontsize=7)
     if example is None:
         reason = "not made" if about is None else "none\nsucceeded"
-        column[0].text(0.5, 0.5, reason, ha="center", va="center", fontsize=6)
+        first.text(0.5, 0.5, reason, ha="center", va="center", fontsize=6)
         return
-    texts = (example["label"], f"→ {example['predicted']}", f"L∞ {example['linf']:.3f}")
-    for axis, version, text in zip(column, VERSIONS, texts, strict=True):
-        axis.imshow(_picture(example[version]), interpolation="nearest")
-        axis.set_xlabel(text, fontsize=6, labelpad=1)
+    said = (example["label"], example["predicted"], example["linf"])
+    texts = (said[0], f"→ {said[1]}", f"L∞ {said[2]:.3f}")
+    for place, (panel, version) in enumerate(zip(panels, VERSIONS, strict=True)):
+        pixels = _picture(example[version])
+        panel.picture(f"{attack}, {version}", place + 1, pixels, said[place])
+        panel.axes.set_xlabel(texts[place], fontsize=6, labelpad=1)
 
 
 def _picture(encoded: str) -> npt.NDArray[np.uint8]:
@@ -80,8 +84,9 @@ def detection_importance(records: Records) -> Drawing:
     figure, axes = new_figure(2.1 * rows + 0.5, rows, columns, sharex=True, sharey=True)
     for axis in axes.ravel()[len(attacks) :]:
         axis.set_visible(False)
+    lines: list[Line] = []
     for attack, axis in zip(attacks, axes.ravel(), strict=False):
-        _draw_importance(records, axis, shown, attack)
+        _draw_importance(records, Panel(attack, axis, lines), shown)
         axis.set_title(attack, fontsize=9)
         axis.grid(alpha=0.3)
     # The lowest panel of each column, which need not be in the last row.
@@ -97,21 +102,24 @@ def detection_importance(records: Records) -> Drawing:
         f"mean over repetitions and seeds; {_sizes(records, shown)}. Grey: the layer's share of "
         f"all features, what equally useful features would give. {_models(shown, seeds=True)}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)
 
 
-def _draw_importance(records: Records, axis: Axes, shown: list[Experiment], attack: str) -> None:
+def _draw_importance(records: Records, panel: Panel, shown: list[Experiment]) -> None:
+    """The panel has the name of the attack."""
     sizes = np.array(_first(records, shown[0])["layer_sizes"])
     layers = np.arange(1, len(sizes) + 1)
-    axis.plot(layers, sizes / sizes.sum(), color="gray", linestyle=":", label="share of features")
+    even = "share of features"
+    panel.curve(even, layers, sizes / sizes.sum(), color="gray", linestyle=":", label=even)
     for number, e in enumerate(shown):
         found = [
             importance
             for m in records.measurements(e, ANALYSIS).values()
-            if (importance := m.values["importance"].get(attack)) is not None
+            if (importance := m.values["importance"].get(panel.name)) is not None
         ]
         if found:
-            axis.plot(
+            panel.curve(
+                e.label,
                 np.arange(1, len(found[0]) + 1),
                 np.mean(found, axis=0),
                 color=COLORS[number % len(COLORS)],
@@ -128,10 +136,11 @@ def detection_cross(records: Records) -> Drawing:
     attacks = _attacks(records, shown)
     side = 0.34 * len(attacks) + 1.2
     figure, axes = new_figure(side * len(shown), len(shown), 1, sharex=True)
+    lines: list[Line] = []
     for e, axis in zip(shown, axes[:, 0], strict=True):
         matrix = cross_matrix(records, e, attacks)
-        image = heat_map(
-            axis, matrix, limits=(0, 1), row_names=[*attacks, MIXED], column_names=attacks
+        image = Panel(e.label, axis, lines).heat_map(
+            "AUC", matrix, limits=(0, 1), row_names=[*attacks, MIXED], column_names=attacks
         )
         for (row, column), value in np.ndenumerate(matrix):
             if not np.isnan(value):
@@ -148,7 +157,7 @@ def detection_cross(records: Records) -> Drawing:
         f"seeds; {_sizes(records, shown)}; 0.5 is chance; grey: not made, or too few successes. "
         f"{_models(shown, seeds=True)}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)
 
 
 def cross_matrix(records: Records, e: Experiment, attacks: list[str]) -> npt.NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from clearfilters.reporting.drawing import COLORS, MARKERS, Drawing, new_figure, shows
 from clearfilters.reporting.explainer_lines import EXPLAINED_NETWORKS, family_of
@@ -18,8 +18,9 @@ from clearfilters.reporting.explainer_quantities import (
     eta_of,
     performer_of,
 )
-from clearfilters.reporting.figures.parts import draw_curve, draw_level
 from clearfilters.reporting.notes import seeds_text
+from clearfilters.reporting.numbers import Line
+from clearfilters.reporting.panel import Panel
 from clearfilters.reporting.part_quantities import (
     INSTABILITY,
     LOCATION,
@@ -31,9 +32,6 @@ from clearfilters.reporting.part_quantities import (
 )
 from clearfilters.reporting.published import published
 from clearfilters.reporting.records import Experiment, Records, Sample
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 PANELS = (
     ("p", P),
@@ -68,28 +66,37 @@ def explainer_eta(records: Records) -> Drawing:
     """P, reconstruction, error, instability and R² over eta, a curve per category."""
     curves = _curves(records)
     figure, axes = new_figure(PANEL_HEIGHT * len(PANELS), len(PANELS), 1, sharex=True)
-    panels = axes[:, 0]
+    lines: list[Line] = []
+    panels = [Panel(name, axis, lines) for (name, _), axis in zip(PANELS, axes[:, 0], strict=True)]
     for number, curve in enumerate(curves):
         color = COLORS[number % len(COLORS)]
-        style = {"color": color, "marker": MARKERS[number % len(MARKERS)], "label": curve.label}
-        for (_, quantity), axis in zip(PANELS, panels, strict=True):
-            draw_curve(axis, curve.samples(records, quantity), style)
-        floor = {"color": color, "linestyle": ":"}
-        draw_curve(panels[4], curve.samples(records, R2_FLOOR), floor)
-        draw_level(panels[2], sample_of(records, curve.points[0], PERFORMER_ERROR), color)
+        style: dict[str, Any] = {
+            "color": color,
+            "marker": MARKERS[number % len(MARKERS)],
+            "label": curve.label,
+        }
+        for (_, quantity), panel in zip(PANELS, panels, strict=True):
+            panel.means(curve.label, curve.samples(records, quantity), **style)
+        floor = curve.samples(records, R2_FLOOR)
+        panels[4].means(f"{curve.label}, floor", floor, color=color, linestyle=":")
+        performer = f"{curve.label}, performer"
+        dashed: dict[str, Any] = {"color": color, "linestyle": "--"}
+        error = sample_of(records, curve.points[0], PERFORMER_ERROR)
+        panels[2].level(performer, error, **dashed)
         if curve.performer is not None:
-            draw_level(panels[3], sample_of(records, curve.performer, INSTABILITY), color)
-            draw_level(panels[4], sample_of(records, curve.performer, R2), color)
+            for panel, quantity in ((panels[3], INSTABILITY), (panels[4], R2)):
+                panel.level(performer, sample_of(records, curve.performer, quantity), **dashed)
     etas = sorted({eta_of(records, e) for curve in curves for e in curve.points})
-    for (name, _), axis in zip(PANELS, panels, strict=True):
+    for panel in panels:
+        axis = panel.axes
         axis.set_xscale("log")
         # matplotlib's own labels of a logarithmic axis are formulas.
         axis.set_xticks(etas, [f"{eta:,g}" for eta in etas])
         axis.minorticks_off()
-        axis.set_ylabel(name, fontsize=8)
+        axis.set_ylabel(panel.name, fontsize=8)
         axis.grid(alpha=0.3)
-    panels[0].legend(fontsize=8)
-    panels[-1].set_xlabel("η, the weight of -log p", fontsize=9)
+    panels[0].axes.legend(fontsize=8)
+    panels[-1].axes.set_xlabel("η, the weight of -log p", fontsize=9)
     caption = (
         "p, relative error of the reconstructed features (first layer, test images), error of the "
         "explainer, location instability of conv-interp-2, of the diagonal, and R² of its filters' "
@@ -97,7 +104,7 @@ def explainer_eta(records: Records) -> Drawing:
         "with the landmarks shuffled. Mean over seeds, bars one sample standard deviation. "
         f"{_models(e for curve in curves for e in curve.points)}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)
 
 
 def _curves(records: Records) -> list[_Curve]:
@@ -121,10 +128,13 @@ def explainer_figure4(records: Records) -> Drawing:
     shown = records.experiments("explainer", analysis=EXPLANATION)
     figure, axes = new_figure(P_HEIGHT, 1, 2, sharey=True, width_ratios=[3, 1])
     curves, marks = axes[0]
+    lines: list[Line] = []
+    panel = Panel("p", curves, lines)
     for number, e in enumerate(shown):
         values = records.first(e, EXPLANATION) or {}
         p = values["history"]["p"]
-        curves.plot(
+        panel.curve(
+            e.label,
             range(1, len(p) + 1),
             p,
             color=COLORS[number % len(COLORS)],
@@ -133,7 +143,8 @@ def explainer_figure4(records: Records) -> Drawing:
             linestyle="-" if values["plateau"] else ":",
             label=e.label,
         )
-    _mark(marks, sorted({f for e in shown if (f := family_of(e.dataset)) not in (None, "ILSVRC")}))
+    families = {f for e in shown if (f := family_of(e.dataset)) not in (None, "ILSVRC")}
+    _mark(Panel("p in the paper", marks, lines), sorted(families))
     curves.xaxis.get_major_locator().set_params(integer=True)
     curves.set_xlabel("epoch", fontsize=9)
     curves.set_ylabel("p", fontsize=9)
@@ -146,24 +157,25 @@ def explainer_figure4(records: Records) -> Drawing:
         "has not settled. Right: the paper's p, by its networks (it shows feature maps of two of "
         f"them beside their p). {_models(shown)}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)
 
 
-def _mark(axis: Axes, families: Sequence[str | None]) -> None:
+def _mark(panel: Panel, families: Sequence[str | None]) -> None:
     """The paper's p of one category, a column per data set; VOC where the run has neither."""
     values = published("EXPLAINER", "table3")
     columns = families or ["VOC"]
     for number, network in enumerate(EXPLAINED_NETWORKS.values()):
-        points = [
-            (place, value.value)
-            for place, family in enumerate(columns)
+        points = {
+            family: value.value
+            for family in columns
             if (value := values.get((f"{network} / explainer", f"{family}, one category")))
-        ]
+        }
         if points:
-            places, p = zip(*points, strict=True)
-            axis.plot(
-                places,
-                p,
+            panel.curve(
+                network,
+                list(points),
+                list(points.values()),
+                place=columns.index,
                 color="black",
                 marker=MARKERS[number],
                 markersize=5,
@@ -171,6 +183,7 @@ def _mark(axis: Axes, families: Sequence[str | None]) -> None:
                 linestyle="",
                 label=network,
             )
+    axis = panel.axes
     axis.set_xticks(range(len(columns)), [f"paper, {family}" for family in columns], fontsize=8)
     axis.set_xlim(-0.5, len(columns) - 0.5)
     axis.legend(fontsize=6, loc="lower right")

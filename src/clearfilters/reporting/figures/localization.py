@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from clearfilters.pictures import decoded
 from clearfilters.reporting.drawing import Drawing, heat_map, new_figure, shows
+from clearfilters.reporting.numbers import Line
+from clearfilters.reporting.panel import Panel
 from clearfilters.reporting.records import Records
 
 # Few colours keep the file small.
@@ -22,16 +24,20 @@ def lsg_figure8(records: Records) -> Drawing:
     examples = [(records.first(e, "localization") or {})["examples"] for e in shown]
     rows = len(examples[0])
     figure, axes = new_figure(ROW_HEIGHT * rows + 0.3, rows, 2 + len(shown))
+    lines: list[Line] = []
     for same_image, row in zip(zip(*examples, strict=True), axes, strict=True):
         first = same_image[0]
         mask = decoded(first["mask"]) > 0
-        row[0].imshow(decoded(first["image"]), interpolation="nearest")
-        row[0].set_ylabel(first["class"], fontsize=9)
+        name = first["class"]
+        Panel(name, row[0], lines).picture("image", 1, decoded(first["image"]))
+        row[0].set_ylabel(name, fontsize=9)
         row[1].imshow(mask, cmap="gray", interpolation="nearest", vmin=0, vmax=1)
-        for example, axis in zip(same_image, row[2:], strict=True):
+        for e, example, axis in zip(shown, same_image, row[2:], strict=True):
             heat_map(axis, decoded(example["cam"]), limits=(0, 255), steps=HEAT_STEPS)
             axis.contour(mask, levels=[0.5], colors="white", linewidths=0.8)
-            axis.set_xlabel(f"IoU {example['cam_iou']:.2f}", fontsize=8)
+            panel = Panel(name, axis, lines)
+            iou = panel.stated(f"{e.label}, IoU of the CAM", example["cam_iou"])
+            axis.set_xlabel(f"IoU {iou:.2f}", fontsize=8)
         for axis in row:
             axis.set_aspect("equal")
             axis.set_xticks([])
@@ -46,4 +52,4 @@ def lsg_figure8(records: Records) -> Drawing:
         "(bright: high; scaled to its own range), with the object's outline. IoU of the map's top "
         f"{share:.0%} with the object. {lsg.network}, {lsg.dataset}. {models}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)

@@ -10,6 +10,8 @@ import numpy as np
 from clearfilters.pictures import decoded, lit
 from clearfilters.reporting.drawing import Drawing, new_figure, shows
 from clearfilters.reporting.explainer_quantities import performer_of
+from clearfilters.reporting.numbers import Line
+from clearfilters.reporting.panel import Panel
 from clearfilters.reporting.part_quantities import weight_of
 from clearfilters.reporting.records import Experiment, Records
 
@@ -44,21 +46,25 @@ def icnn_figure6(records: Records) -> Drawing:
     values = [records.first(e, PICTURES) or {} for e in shown]
     columns = max(len(found["heat_maps"]) for found in values)
     figure, axes = new_figure(HEAT_HEIGHT * len(shown), len(shown), columns)
+    lines: list[Line] = []
     for e, found, row in zip(shown, values, axes, strict=True):
         for axis in row:
             axis.set_axis_off()
         name_row(row[0], e)
-        for axis, one in zip(row, found["heat_maps"], strict=False):
-            draw_heat(axis, one, found["map"])
+        for number, (axis, one) in enumerate(zip(row, found["heat_maps"], strict=False)):
+            panel = Panel(f"{e.label}, image {number + 1}, {one['category']}", axis, lines)
+            draw_heat(panel, "filters that peak here", one, found["map"])
             axis.set_axis_on()
             plain(axis)
-            axis.set_xlabel(f"{np.max(one['cells'])} of {found['filters']}", fontsize=7, labelpad=1)
+            highest = panel.stated("most filters in one cell", int(np.max(one["cells"])))
+            filters = panel.stated("filters", found["filters"])
+            axis.set_xlabel(f"{highest} of {filters}", fontsize=7, labelpad=1)
     caption = (
         "How many filters of the top convolution have their largest activation at a place of the "
         "image; each map in its own scale, whose end (filters in one cell) stands below it. "
         f"{_models(shown)}."
     )
-    return Drawing(figure, caption, HEAT_COLORS)
+    return Drawing(figure, caption, lines, HEAT_COLORS)
 
 
 @shows(
@@ -101,6 +107,7 @@ def _strongest(records: Records, shown: list[Experiment], layer: str) -> Drawing
     figure, axes = new_figure(
         EXAMPLE_HEIGHT * len(shown), len(shown), len(widths), width_ratios=widths
     )
+    lines: list[Line] = []
     for e, found, row in zip(shown, values, axes, strict=True):
         for axis in row:
             axis.set_axis_off()
@@ -109,8 +116,9 @@ def _strongest(records: Records, shown: list[Experiment], layer: str) -> Drawing
             first = number * (images + 1)
             title = f"filter {one['filter']}, {one['category']}"
             row[first].set_title(title, fontsize=7, loc="left", pad=2)
-            for axis, image in zip(row[first:], one["images"], strict=False):
-                axis.imshow(_lit(image), interpolation="nearest")
+            pictures = zip(row[first:], one["images"], strict=False)
+            for place, (axis, image) in enumerate(pictures, start=1):
+                Panel(e.label, axis, lines).picture(title, place, _lit(image), image["peak"])
                 axis.set_axis_on()
                 plain(axis)
     caption = (
@@ -119,7 +127,7 @@ def _strongest(records: Records, shown: list[Experiment], layer: str) -> Drawing
         "whose activation, after ReLU and mask, is above the filter's threshold (its top "
         f"{1 - values[0]['quantile']:.1%} on the category's objects). {_models(shown)}."
     )
-    return Drawing(figure, caption, EXAMPLE_COLORS)
+    return Drawing(figure, caption, lines, EXAMPLE_COLORS)
 
 
 def _like(records: Records, e: Experiment, role: str) -> list[Experiment]:
@@ -155,22 +163,25 @@ def _lit(image: dict[str, Any]) -> Any:
     return np.asarray(lit(Image.fromarray(decoded(image["image"])), region))
 
 
-def draw_heat(axis: Axes, one: dict[str, Any], geometry: dict[str, float]) -> None:
+def draw_heat(panel: Panel, series: str, one: dict[str, Any], geometry: dict[str, float]) -> None:
     """An image, grey, and over it its cells, each where its receptive field lies.
 
     Args:
-        axis: where.
+        panel: where.
+        series: what the cells are.
         one: `image`, and `cells` (side, side), none below 0, whose largest is the warmest colour.
         geometry: side, stride, start and image_size of the map, in pixels.
     """
     from PIL import Image
 
+    axis = panel.axes
     size, stride = geometry["image_size"], geometry["stride"]
     first = geometry["start"] - stride / 2
     last = first + geometry["side"] * stride
     grey = Image.fromarray(decoded(one["image"])).convert("L")
     axis.imshow(np.asarray(grey), cmap="gray", vmin=0, vmax=255, extent=(0, size, size, 0))
     cells = np.array(one["cells"], float)
+    panel.cells(series, cells)
     heat = cells / (cells.max() or 1)
     axis.imshow(
         heat,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from clearfilters.reporting.drawing import COLORS, MARKERS, Drawing, new_figure, shows
 from clearfilters.reporting.notes import seeds_text
+from clearfilters.reporting.numbers import Line
+from clearfilters.reporting.panel import Panel
 from clearfilters.reporting.part_quantities import (
     CONSTANT,
     ERROR_PERCENT,
@@ -21,11 +22,8 @@ from clearfilters.reporting.part_quantities import (
     sample_of,
     weight_of,
 )
-from clearfilters.reporting.records import Experiment, Records, Sample, summarize
+from clearfilters.reporting.records import Experiment, Records, Sample
 from clearfilters.reporting.tables.part_filters import weighed
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 PANELS = (
     ("location instability, of the diagonal", INSTABILITY),
@@ -42,32 +40,48 @@ class _Curve:
     points: list[Experiment]
     ordinary: Experiment | None
 
+    def samples(self, records: Records, quantity: Quantity) -> list[tuple[float, Sample]]:
+        """The weight, and the numbers there."""
+        return [
+            (weight_of(records, e) or 0.0, sample_of(records, e, quantity)) for e in self.points
+        ]
+
 
 @shows("Weight of the filter loss", needs=[("weighted", LOCATION)])
 def icnn_weight(records: Records) -> Drawing:
     """Instability, R² and error over the weight, a curve per category and network."""
     curves = _curves(records)
     figure, axes = new_figure(8.0, 3, 1, sharex=True)
-    panels = axes[:, 0]
+    lines: list[Line] = []
+    panels = [Panel(name, axis, lines) for (name, _), axis in zip(PANELS, axes[:, 0], strict=True)]
     for number, curve in enumerate(curves):
         color = COLORS[number % len(COLORS)]
-        style = {"color": color, "marker": MARKERS[number % len(MARKERS)], "label": curve.label}
-        for (_, quantity), axis in zip(PANELS, panels, strict=True):
-            _draw(records, axis, curve, quantity, style)
-        _draw(records, panels[1], curve, R2_FLOOR, {"color": color, "linestyle": ":"})
-        draw_level(panels[0], sample_of(records, curve.points[0], INSTABILITY, CONSTANT), color)
+        style: dict[str, Any] = {
+            "color": color,
+            "marker": MARKERS[number % len(MARKERS)],
+            "label": curve.label,
+        }
+        for (_, quantity), panel in zip(PANELS, panels, strict=True):
+            panel.means(curve.label, curve.samples(records, quantity), **style)
+        floor = curve.samples(records, R2_FLOOR)
+        panels[1].means(f"{curve.label}, floor", floor, color=color, linestyle=":")
+        constant = sample_of(records, curve.points[0], INSTABILITY, CONSTANT)
+        dashed: dict[str, Any] = {"color": color, "linestyle": "--"}
+        panels[0].level(f"{curve.label}, unit that always fires", constant, **dashed)
         if curve.ordinary is not None:
-            draw_level(panels[2], sample_of(records, curve.ordinary, ERROR_PERCENT), color)
+            error = sample_of(records, curve.ordinary, ERROR_PERCENT)
+            panels[2].level(f"{curve.label}, ordinary network", error, **dashed)
     weights = sorted({weight_of(records, e) or 0.0 for curve in curves for e in curve.points})
-    for (name, _), axis in zip(PANELS, panels, strict=True):
+    for panel in panels:
+        axis = panel.axes
         axis.set_xscale("log")
         # matplotlib's own labels of a logarithmic axis are formulas.
         axis.set_xticks(weights, [f"{weight:,g}" for weight in weights])
         axis.minorticks_off()
-        axis.set_ylabel(name, fontsize=9)
+        axis.set_ylabel(panel.name, fontsize=9)
         axis.grid(alpha=0.3)
-    panels[0].legend(fontsize=8)
-    panels[-1].set_xlabel("weight of the filter loss (1: the authors' code)", fontsize=9)
+    panels[0].axes.legend(fontsize=8)
+    panels[-1].axes.set_xlabel("weight of the filter loss (1: the authors' code)", fontsize=9)
     models = "; ".join(
         f"{e.label} ({e.network}, {e.epochs} epochs, {seeds_text(e.seeds)})"
         for curve in curves
@@ -79,7 +93,7 @@ def icnn_weight(records: Records) -> Drawing:
         "Below: dashed, the ordinary network. Mean over seeds, bars one sample standard deviation. "
         f"{models}."
     )
-    return Drawing(figure, caption)
+    return Drawing(figure, caption, lines)
 
 
 def _curves(records: Records) -> list[_Curve]:
@@ -95,31 +109,3 @@ def _curves(records: Records) -> list[_Curve]:
                 label = f"{category} ({dataset}), {filters} filters"
                 found.append(_Curve(label, points, partner_of(records, points[0], "ordinary")))
     return found
-
-
-def _draw(
-    records: Records, axis: Axes, curve: _Curve, quantity: Quantity, style: dict[str, Any]
-) -> None:
-    points = [(weight_of(records, e) or 0.0, sample_of(records, e, quantity)) for e in curve.points]
-    draw_curve(axis, points, style)
-
-
-def draw_curve(
-    axis: Axes, points: Sequence[tuple[float, Sample]], style: Mapping[str, Any]
-) -> None:
-    """A curve of means with bars, where there are numbers."""
-    shown = [
-        (place, summary.mean, summary.std or 0.0)
-        for place, sample in points
-        if (summary := summarize(sample)) is not None
-    ]
-    if shown:
-        places, means, spreads = zip(*shown, strict=True)
-        axis.errorbar(places, means, spreads, markersize=4, capsize=2, **style)
-
-
-def draw_level(axis: Axes, sample: Sample, color: str) -> None:
-    """A dashed line at the mean, if there is one."""
-    summary = summarize(sample)
-    if summary is not None:
-        axis.axhline(summary.mean, color=color, linestyle="--")
