@@ -1,4 +1,4 @@
-# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · commit · repro · clean. Each sets the environment up first.
+# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · commit · repro · clean. Each sets the environment up first.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -27,7 +27,7 @@ NEEDS_NO_LINK := for folder in data data/processed results; do [ ! -L $$folder ]
   echo "DVC keeps nothing behind a link, and $$folder is one: make it a folder, and link data/raw alone, or set" >&2; \
   echo "raw.root in params.yaml (docs/data.md). Without DVC, make all works with the link." >&2; exit 1; }; done
 
-.PHONY: all env test lint bench bench-gpu bench-kills cost tables commit repro clean
+.PHONY: all env test lint bench bench-gpu bench-kills cost tables tables-check commit repro clean
 
 all: env
 	$(SNAKEMAKE) all $(OVERLAY)
@@ -86,6 +86,11 @@ cost: env
 tables: env
 	$(SNAKEMAKE) tables figures report --allowed-rules tables figures report contact_sheet $(REPORTING) \
 	  --forcerun $(REPORTING) $(OVERLAY)
+
+# Every run in git (workflow/committed_runs.yaml): its tables, claims and figures' numbers, made again
+# from its measurements, against those in git; names what differs, and a measurement that was changed.
+tables-check: env
+	$(BIN)/python workflow/tables_check.py
 
 # After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
 commit: env

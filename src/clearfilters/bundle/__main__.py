@@ -4,24 +4,17 @@ import argparse
 import sys
 from pathlib import Path
 
-import yaml
-from snakemake.utils import update_config
-
 from clearfilters.bundle.contents import Training
 from clearfilters.bundle.pack import MEBIBYTE, pack, trainings_of
 from clearfilters.bundle.returned import put
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.loading import load_params
 from clearfilters.params.run import Params
-from clearfilters.params.sources import check_parameter_file
+from clearfilters.params.sources import merged
 
 
 def _params(args: argparse.Namespace) -> Params:
-    content: dict[str, object] = {}
-    for path in (args.params, *args.preset):
-        check_parameter_file(path)
-        update_config(content, yaml.safe_load(path.read_text()))
-    return load_params(content)
+    return load_params(merged((args.params, *args.preset)))
 
 
 def _pack(args: argparse.Namespace, trainings: list[Training]) -> None:

@@ -1,6 +1,6 @@
 """Where parameters come from: what YAML and Snakemake would pass over in silence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,21 @@ def check_parameter_file(path: Path) -> None:
         raise ClearfiltersError(f"{path}: {place}: {error.problem}; correct it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ClearfiltersError(f"{path}: not YAML in UTF-8 ({error}); correct it") from None
+
+
+def merged(files: Iterable[Path]) -> dict[str, Any]:
+    """Parameter files laid over one another, each over those before it, as Snakemake does it.
+
+    Raises:
+        ClearfiltersError: as `check_parameter_file` does.
+    """
+    from snakemake.utils import update_config
+
+    content: dict[str, Any] = {}
+    for path in files:
+        check_parameter_file(path)
+        update_config(content, yaml.safe_load(path.read_text()))
+    return content
 
 
 def typed(given: Any) -> Any:
