@@ -49,7 +49,7 @@ FORM = "the order or the form of the lines differs"
             "a.csv",
             FIGURE + "p,gate,0,cat,,,1\np,gate,0,dog,,,0\n",
             FIGURE + "p,gate,0,cat,,,1\np,gate,0,dog,,,0.5\n",
-            ["p, gate, 0, 1: value: committed 0, regenerated 0.5"],
+            ["p, gate, 0, dog: value: committed 0, regenerated 0.5"],
         ),
         ("a.csv", FIGURE, CLAIMS, [COLUMNS]),
         ("a.csv", CLAIMS + "a,b,1\nb,b,1\n", CLAIMS + "b,b,1\na,b,1\n", [FORM]),

@@ -20,7 +20,8 @@ KEYS = {
 # Of a file.
 SHOWN = 20
 
-Lines = dict[tuple[str, ...], dict[str, str]]
+Key = tuple[str, ...]
+Line = dict[str, str]
 
 
 def file_differences(kept: Path, made: Path) -> list[str]:
@@ -47,7 +48,7 @@ def _cells(before: str, after: str) -> Iterator[str]:
         yield f"columns: {_versus(', '.join(old_columns), ', '.join(new_columns))}"
         return
     for key in [*new, *(key for key in old if key not in new)]:
-        name = ", ".join(part for part in key if part)
+        name = _name(key, old.get(key), new.get(key))
         if key not in old:
             yield f"{name}: not committed; regenerated: {_rest(new[key], key)}"
         elif key not in new:
@@ -58,15 +59,23 @@ def _cells(before: str, after: str) -> Iterator[str]:
                     yield f"{name}: {column}: {_versus(old[key][column], value)}"
 
 
-def _lines(text: str) -> tuple[list[str], Lines]:
+def _name(key: Key, old: Line | None, new: Line | None) -> str:
+    """What names a line; of an entry of a matrix its row, too."""
+    row = (old or {}).get("y", "")
+    if row and row == (new or {}).get("y"):
+        return ", ".join([*key[:-1], row])
+    return ", ".join(part for part in key if part)
+
+
+def _lines(text: str) -> tuple[list[str], dict[Key, Line]]:
     """The columns of a CSV, and its lines by what names them and how many of the name came before.
 
     Cells that a line lacks are empty, and what it has too much stands in a column of no name.
     """
     reader = csv.DictReader(io.StringIO(text), restkey="", restval="")
     columns = list(reader.fieldnames or [""])
-    seen: Counter[tuple[str, ...]] = Counter()
-    lines: Lines = {}
+    seen: Counter[Key] = Counter()
+    lines: dict[Key, Line] = {}
     for line in reader:
         key = tuple(line.get(column, "") for column in KEYS.get(columns[0], columns))
         lines[*key, str(seen[key] or "")] = {name: str(cell) for name, cell in line.items()}
@@ -74,7 +83,7 @@ def _lines(text: str) -> tuple[list[str], Lines]:
     return columns, lines
 
 
-def _rest(line: dict[str, str], key: tuple[str, ...]) -> str:
+def _rest(line: Line, key: Key) -> str:
     return ", ".join(f"{name} {cell}" for name, cell in line.items() if cell and cell not in key)
 
 
