@@ -261,7 +261,7 @@ def test_files_that_a_store_always_has(default_params: dict[str, Any]) -> None:
 
 
 def test_a_contact_sheet_where_data_are_rendered(default_params: dict[str, Any]) -> None:
-    sheet = ["results/quick/figures/animals_contact_sheet.png"]
+    sheet = [f"results/quick/figures/animals_contact_sheet.{kind}" for kind in ("png", "csv")]
     assert Plan(default_params).contact_sheet == sheet
     default_params["run"].update(localized=[], datasets=["digits", "animals-cub"])
     default_params["run"]["experiments"] = ["resnet20-std", "resnet20-lsg", "resnet20-csg"]

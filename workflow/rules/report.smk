@@ -70,7 +70,8 @@ if plan.contact_sheet:
         input:
             modules=step_files("contact_sheet"),
         output:
-            plan.contact_sheet,
+            png=plan.contact_sheet[0],
+            csv=plan.contact_sheet[1],
         log:
             f"{plan.results}/logs/figures/contact_sheet.log",
         benchmark:
@@ -81,7 +82,7 @@ if plan.contact_sheet:
         params:
             slice=plan.contact_sheet_slice(),
         shell:
-            "clearfilters contact-sheet --parameters {params.slice:q} --out {output[0]:q}"
+            "clearfilters contact-sheet --parameters {params.slice:q} --out {output.png:q}"
             " 2>&1 | tee {log:q}"
 
 
