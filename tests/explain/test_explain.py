@@ -13,11 +13,12 @@ from explainer_networks import annotated_store, explainer_slice, random_explaine
 from PIL import Image
 
 from clearfilters.analysis.map_geometry import MapGeometry
+from clearfilters.analysis.upsampling import spread
 from clearfilters.cli import main
 from clearfilters.data.store import read_meta
 from clearfilters.errors import ClearfiltersError
 from clearfilters.explain.command import run
-from clearfilters.explain.drawing import draw, spread
+from clearfilters.explain.drawing import draw
 from clearfilters.explain.explanation import describe, explain_view
 from clearfilters.explain.part_record import FilterParts, read_parts, record_path
 from clearfilters.params.slices import TrainingSlice
