@@ -68,8 +68,9 @@ wildcard_constraints:
 
 
 onstart:
-    # DVC wants each of its folders, and a run without attacks has no samples.
-    Path(plan.results, "adversarial").mkdir(parents=True, exist_ok=True)
+    # DVC wants each of its folders, and a run may have no attacks, or no galleries.
+    for folder in ("adversarial", "filters"):
+        Path(plan.results, folder).mkdir(parents=True, exist_ok=True)
     # Only a cluster needs a limit on jobs started in a second. Here it costs a third of a core after a
     # hundred jobs: for each finished job Snakemake looks at all that are ready once more in every
     # second that follows (9.27, JobScheduler.schedule).
@@ -87,4 +88,5 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/attacks.smk"
+include: "workflow/rules/gallery.smk"
 include: "workflow/rules/report.smk"

@@ -25,6 +25,7 @@ STEPS = {
     "network": ("analyses of networks, black-box attacks", "clearfilters.training.localization"),
     "adversarial": ("attacks", "clearfilters.attacks.adversarial"),
     "detection": ("detection of attacks", "clearfilters.attacks.detection"),
+    "gallery": ("galleries of filters", "clearfilters.gallery.command"),
     "table": ("tables, figures, page", "clearfilters.reporting.tables"),
     "figure": ("tables, figures, page", "clearfilters.reporting.figures"),
     "report": ("tables, figures, page", "clearfilters.reporting.page"),

@@ -108,6 +108,20 @@ def _detection(args: Arguments) -> None:
     )
 
 
+def _gallery(args: Arguments) -> None:
+    from clearfilters.gallery.command import write_gallery
+
+    write_gallery(
+        args.checkpoint,
+        args.data,
+        args.metrics,
+        args.parameters,
+        device=_device(args.device),
+        frozen=args.frozen,
+        **_of_the_measurement(args),
+    )
+
+
 def _index(args: Arguments) -> Any:
     from clearfilters.artifacts import read_json
     from clearfilters.reporting.records import expand_index
@@ -244,6 +258,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_network(detection)
     add(detection, "--samples", type=Path, help="folder that keeps the samples")
     add(detection, "--out", type=Path, help="the measurement's JSON")
+
+    gallery = measurement("gallery", _gallery, "checkpoint and measurements -> pages of filters")
+    add_network(gallery)
+    add(gallery, "--metrics", type=Path, help="folder of the measurements")
+    add(gallery, "--frozen", type=Path, required=False, help="keeps what frozen blocks compute")
+    add(gallery, "--out", type=Path, help="the first page; the others lie in a folder beside it")
 
     def reporting(name: str, run: Callable[[Arguments], None], help_: str) -> Any:
         added = command(name, run, help_)

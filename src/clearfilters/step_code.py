@@ -24,6 +24,7 @@ STEP_MODULES = {
     "measure_network": "clearfilters.training.network_measurement",
     "adversarial": "clearfilters.attacks.adversarial",
     "detection": "clearfilters.attacks.attacked_model",
+    "gallery": "clearfilters.gallery.command",
     "table": "clearfilters.reporting.tables",
     "figure": "clearfilters.reporting.figures",
     "contact_sheet": "clearfilters.reporting.contact_sheet",

@@ -21,6 +21,8 @@ from clearfilters.params.slices import (
     attacks_of,
     contact_sheet_slice,
     features_slice,
+    gallery_analyses,
+    gallery_slice,
     group_of,
     measurement_slice,
     own_slice,
@@ -117,7 +119,7 @@ class Plan:
         return [figure for figure in FIGURES if not not_run(figure, entries)]
 
     def promised_files(self) -> list[str]:
-        """What a user is promised of the run: stores, trained networks, measurements, report.
+        """What a user is promised of the run: stores, networks, measurements, galleries, report.
 
         Where the run is recorded only, what is made of the measurements.
         """
@@ -131,7 +133,8 @@ class Plan:
             return report
         stores = [file for dataset in self.datasets for file in self.store_files(dataset)]
         measurements = self.metric_files(DATA, *MEASUREMENTS)
-        return [*stores, *self.checkpoint_files(), *measurements, *report]
+        made = [*stores, *self.checkpoint_files(), *measurements, *self.gallery_files()]
+        return [*made, *report]
 
     @property
     def datasets(self) -> list[str]:
@@ -199,6 +202,26 @@ class Plan:
             f"{self.results}/figures/{id_}.{kind}" for id_ in self.figures for kind in FIGURE_KINDS
         ]
         return [*own, *self.contact_sheet]
+
+    def gallery_files(self) -> list[str]:
+        """The first page of each gallery; of experiments that the run has."""
+        run = self.params.run
+        shown = [name for name in run.galleries if name in run.experiments]
+        return [f"{self.results}/filters/{experiment}.html" for experiment in shown]
+
+    def shown_metrics(self, experiment: str) -> list[str]:
+        """The measurements that the gallery of an experiment shows."""
+        job = self._first(experiment)
+        shown = gallery_analyses(self.params, job)
+        return [file for analysis, file in self._metrics_of(job) if analysis in shown]
+
+    def gallery_slice(self, experiment: str) -> str:
+        """What shapes the gallery of an experiment, as JSON."""
+        return _json(gallery_slice(self.params, self._first(experiment)))
+
+    def first_seed(self, experiment: str) -> int:
+        """The first seed of an experiment."""
+        return self._first(experiment).seed
 
     @cached_property
     def is_recorded(self) -> bool:

@@ -31,10 +31,11 @@ class DatasetBase(Strict):
     """What the parameters of every data set have.
 
     `note` stands in the tables. INDEXED: the store holds each image once, beside which rows show it
-    (data.store.ROW_FILES).
+    (data.store.ROW_FILES). SHAREABLE: its licence lets anybody pass the images on (docs/data.md).
     """
 
     INDEXED: ClassVar[bool] = False
+    SHAREABLE: ClassVar[bool] = False
 
     format: str
     note: str
@@ -47,6 +48,8 @@ class DatasetBase(Strict):
 
 class DigitsParams(DatasetBase):
     """scikit-learn's digits, how they are split, and the times their 8x8 pixels are enlarged."""
+
+    SHAREABLE = True
 
     format: Literal["digits"]
     test_fraction: Fraction
@@ -143,6 +146,8 @@ class RenderingParams(Strict):
 
 class AnimalsParams(ObjectCropParams, RenderingParams):
     """The embedded animals in the layout of Pascal VOC."""
+
+    SHAREABLE = True
 
     format: Literal["animals"]
     images_per_class: Count
@@ -243,6 +248,8 @@ def _check_rendered(folder: str) -> None:
 class AnimalsCubParams(CubCropParams, RenderingParams):
     """The embedded birds in the layout of CUB-200-2011; `negatives` are background images."""
 
+    SHAREABLE = True
+
     format: Literal["animals-cub"]
     images_per_species: Annotated[int, Field(ge=2)]
     negatives: Count
@@ -323,6 +330,8 @@ class AnimalsIlsvrcParams(IlsvrcCropParams, RenderingParams):
 
     `negatives` are background images.
     """
+
+    SHAREABLE = True
 
     format: Literal["animals-ilsvrc"]
     images_per_class: Count

@@ -30,6 +30,7 @@ def load_params(content: Mapping[str, Any]) -> Params:
         check_labels(params)
         check_localized(params)
         check_pictured(params)
+        check_galleries(params)
         check_mis_floors(params)
         check_attacks(params)
     except ValidationError as error:
@@ -103,6 +104,20 @@ def check_pictured(params: Params) -> None:
         ):
             raise ClearfiltersError(
                 f"params.yaml: run.pictured: `{name}` has no model.top; name experiments that have"
+            )
+
+
+def check_galleries(params: Params) -> None:
+    """Refuse a gallery of what no run could train; what this run does not train has none.
+
+    Raises:
+        ClearfiltersError: naming the experiment.
+    """
+    for name in params.run.galleries:
+        if name not in params.experiments:
+            raise ClearfiltersError(
+                f"params.yaml: run.galleries: no experiment `{name}`; defined: "
+                f"{', '.join(sorted(params.experiments))}"
             )
 
 

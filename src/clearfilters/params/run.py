@@ -17,6 +17,7 @@ from clearfilters.params.fields import (
     Strict,
     check_each_once,
 )
+from clearfilters.params.gallery import GalleryParams
 from clearfilters.params.measurements import AnalysisParams, FeaturesParams, LocalizationParams
 from clearfilters.params.methods import MethodParams
 from clearfilters.params.networks import FineTuneParams, ModelParams, TopParams
@@ -190,7 +191,8 @@ class ClaimsParams(Strict):
 class RunParams(Strict):
     """The run: where its results go, which experiments it has, and which seeds.
 
-    `localized`, `mis_floors` and `pictured` are experiments of which more is measured.
+    `localized`, `mis_floors` and `pictured` are experiments of which more is measured; `galleries`
+    are those whose filters are shown.
     """
 
     name: Name
@@ -199,6 +201,7 @@ class RunParams(Strict):
     experiments: list[Name]
     localized: list[Name]
     pictured: list[Name] = Field(default_factory=list)
+    galleries: list[Name] = Field(default_factory=list)
     mis_floors: list[Name] | None = None
     tradeoff: TradeoffParams | None
 
@@ -206,7 +209,7 @@ class RunParams(Strict):
     def _each_once(self) -> "RunParams":
         for name in ("datasets", "experiments", "seeds"):
             check_each_once(name, getattr(self, name))
-        for name in ("localized", "pictured"):
+        for name in ("localized", "pictured", "galleries"):
             named = getattr(self, name)
             if len(set(named)) != len(named):
                 raise ValueError(f"{name} {named} must name each entry once")
@@ -229,3 +232,4 @@ class Params(Strict):
     attacks: AttacksParams
     claims: ClaimsParams
     contact_sheet: ContactSheetParams
+    gallery: GalleryParams

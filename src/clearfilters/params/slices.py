@@ -11,10 +11,12 @@ from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from clearfilters.artifacts import parameters_hash
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.attacks import SamplingParams, WhiteBoxParams
 from clearfilters.params.datasets import DatasetParams, RenderingParams, StyleParams
 from clearfilters.params.fields import Count, Seed, Strict
+from clearfilters.params.gallery import GalleryOfExperiment
 from clearfilters.params.jobs import TRADEOFF, Job, data_params, performers, seeds_of
 from clearfilters.params.measurements import taken_of
 from clearfilters.params.methods import MethodParams
@@ -22,6 +24,9 @@ from clearfilters.params.networks import FineTuneParams, ModelParams
 from clearfilters.params.run import Params
 from clearfilters.params.training import TrainingParams
 from clearfilters.registry import LINEAR_HEAD, MEASUREMENTS, NEW_TOP, Group
+
+# What a gallery reads: classes by the gate, mutual information, R² and parts.
+SHOWN_IN_GALLERY = ("phi", "mis", "part_location", "part_contributions")
 
 
 class TrainingSlice(Strict):
@@ -162,6 +167,26 @@ def _block(params: Params, analysis: str) -> Strict:
         block = getattr(block, key)
     found: Strict = block
     return found
+
+
+def gallery_analyses(params: Params, job: Job) -> list[str]:
+    """The measurements of a job that its gallery shows."""
+    return [name for name in analyses_of(params, job) if name in SHOWN_IN_GALLERY]
+
+
+def gallery_slice(params: Params, job: Job) -> dict[str, Any]:
+    """What shapes the gallery of a job's filters."""
+    own = GalleryOfExperiment(
+        **params.gallery.model_dump(),
+        label=job.label,
+        threshold=params.analysis.gate_statistics.threshold,
+        mis=params.analysis.mis,
+        recorded={
+            name: parameters_hash(measurement_slice(params, job, name))
+            for name in gallery_analyses(params, job)
+        },
+    )
+    return {**training_slice(params, job), "gallery": own.model_dump()}
 
 
 def contact_sheet_slice(params: Params) -> dict[str, Any] | None:
