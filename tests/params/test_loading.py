@@ -296,6 +296,17 @@ def test_pictures_of_what_has_no_part_filters(
         load_params(default_params)
 
 
+def test_a_gallery_of_what_there_is_not_is_refused(default_params: Content) -> None:
+    default_params["run"]["galleries"] = ["resnet20-lsg", "resnet99"]
+    with pytest.raises(ClearfiltersError, match=r"run\.galleries: no experiment `resnet99`"):
+        load_params(default_params)
+    default_params["run"]["galleries"] = ["resnet20-lsg", "resnet20-lsg"]
+    with pytest.raises(ClearfiltersError, match=r"galleries .* must name each entry once"):
+        load_params(default_params)
+    del default_params["run"]["galleries"]
+    assert load_params(default_params).run.galleries == []
+
+
 def test_maps_that_change_cannot_be_standardised(default_params: Content) -> None:
     experiment = default_params["experiments"]["rendered-cat-interpretable"]
     experiment["finetune"]["trained_blocks"] = 2

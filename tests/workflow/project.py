@@ -61,7 +61,17 @@ class Project:
         start = next(i for i, line in enumerate(lines) if line.startswith("Job stats"))
         rows = [line.split() for line in lines[start + 3 :]]
         counts = {row[0]: int(row[1]) for row in rows[: rows.index([])]}
-        targets = ("all", "total", "data", "train", "features", "metrics", "tables", "figures")
+        targets = (
+            "all",
+            "total",
+            "data",
+            "train",
+            "features",
+            "metrics",
+            "tables",
+            "figures",
+            "galleries",
+        )
         return {rule: count for rule, count in counts.items() if rule not in targets}
 
     def repro(self) -> list[str]:

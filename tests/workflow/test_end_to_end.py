@@ -46,7 +46,7 @@ def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[...,
     pending = project.pending()
     assert pending["measured_model"] == 2
     # Each table that reads anything of these models is made again, a second each.
-    assert pending.keys() == {"measured_model", "table", "figure", "claims", "page"}
+    assert pending.keys() == {"measured_model", "gallery", "table", "figure", "claims", "page"}
     project.commit()
     agree(project)
     tables = project.contents("results/quick/tables/*")
@@ -91,6 +91,7 @@ def a_deleted_file_is_made_again(project: Project) -> None:
         ("data/processed/quick/animals-cub/test/images.npy", "store_animals-cub"),
         (f"{results}/checkpoints/resnet20-std/seed0/history.csv", "trained_model"),
         (f"{results}/metrics/mis/resnet20-std/seed0.json", "measured_model"),
+        (f"{results}/filters/resnet20-lsg.html", "gallery"),
         (f"{results}/tables/lsg_table1.md", "table"),
         (f"{results}/figures/lsg_figure4.png", "figure"),
         (f"{results}/claims.csv", "claims"),

@@ -47,6 +47,7 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         },
         "network_measurement": len(plan.metric_files(*of_kind("network"))),
         "detection": len(plan.params.attacks.experiments),
+        "gallery": len(plan.gallery_files()),
         "table": len(plan.tables),
         "figure": len(plan.figures),
         "contact_sheet": 1,
