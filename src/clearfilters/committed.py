@@ -72,13 +72,20 @@ def check_run(root: Path, run: str) -> list[str]:
     plan = plan_of(root, run)
     folder = root / plan.results
     unusable = list(_unusable(plan, folder))
-    found = [*unusable, *_superfluous(plan, folder), *_changed(folder)]
+    changed = list(_changed(folder))
+    found = [*unusable, *_superfluous(plan, folder), *changed]
     if unusable:
         # Nothing can be made of the others.
         return _named(root, found)
     with tempfile.TemporaryDirectory() as temporary:
         made = Path(temporary)
-        regenerate(plan, folder, made)
+        try:
+            regenerate(plan, folder, made)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            # What was edited lacks what a table reads, and is named already.
+            if not changed:
+                raise
+            return _named(root, found)
         found += _compared(folder, made, {root / file for file in plan.figure_files})
     return _named(root, found)
 

@@ -201,3 +201,9 @@ def test_every_run_in_git_is_listed() -> None:
     assert runs == set(committed_runs(ROOT))
     for run in runs:
         assert plan_of(ROOT, run).results == f"results/{run}"
+
+
+def test_a_measurement_that_lacks_a_number_is_named(root: Path) -> None:
+    change(root / RESULTS / PHI, lambda content: content["values"].clear())
+    found = check_run(root, RUN)
+    assert [line.partition(": ")[0] for line in found] == [f"{RESULTS}/{PHI}"]
