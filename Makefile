@@ -1,4 +1,4 @@
-# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · commit · repro · clean. Each sets the environment up first.
+# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · index · commit · repro · clean. Each sets the environment up first.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -27,7 +27,7 @@ NEEDS_NO_LINK := for folder in data data/processed results; do [ ! -L $$folder ]
   echo "DVC keeps nothing behind a link, and $$folder is one: make it a folder, and link data/raw alone, or set" >&2; \
   echo "raw.root in params.yaml (docs/data.md). Without DVC, make all works with the link." >&2; exit 1; }; done
 
-.PHONY: all env test lint bench bench-gpu bench-kills cost tables tables-check commit repro clean
+.PHONY: all env test lint bench bench-gpu bench-kills cost tables tables-check index commit repro clean
 
 all: env
 	$(SNAKEMAKE) all $(OVERLAY)
@@ -91,6 +91,10 @@ tables: env
 # from its measurements, against those in git; names what differs, and a measurement that was changed.
 tables-check: env
 	$(BIN)/python workflow/tables_check.py
+
+# results/index.html, over every run that has a page; from the pages alone, nothing else is made.
+index: env
+	$(BIN)/clearfilters index --results results --out results/index.html
 
 # After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
 commit: env

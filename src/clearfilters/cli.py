@@ -162,7 +162,14 @@ def _report(args: Arguments) -> None:
     from clearfilters.registry import FIGURES, TABLES
     from clearfilters.reporting.page import write_page
 
-    write_page(args.run_folder, _index(args), list(TABLES), list(FIGURES), args.out)
+    tables, figures = list(TABLES), list(FIGURES)
+    write_page(args.run_folder, _index(args), tables, figures, args.out, args.presets)
+
+
+def _index_page(args: Arguments) -> None:
+    from clearfilters.reporting.page.runs import write_runs_page
+
+    write_runs_page(args.results, args.out)
 
 
 def _compact(args: Arguments) -> None:
@@ -289,7 +296,12 @@ def build_parser() -> argparse.ArgumentParser:
     add(claims, "--out", type=Path, help="the CSV")
 
     report = reporting("report", _report, "tables, figures and claims -> one page")
+    add(report, "--presets", nargs="*", required=False, default=(), help="laid over params.yaml")
     add(report, "--out", type=Path, help="the page")
+
+    runs = command("index", _index_page, "the runs' pages -> one page over all runs")
+    add(runs, "--results", type=Path, help="the folder that holds the runs")
+    add(runs, "--out", type=Path, help="the page, in that folder")
 
     explain = command("explain", _explain, "images -> parts that decided, by an explainer; picture")
     add(explain, "images", type=Path, nargs="+", help="image files")

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pages import page_of
 from synthetic_run import SyntheticRun, fill
 
 
@@ -28,3 +29,10 @@ def full_run(template: SyntheticRun, run: SyntheticRun) -> SyntheticRun:
         path = run.folder / Path(entry["path"]).relative_to(template.folder)
         run.index.append({**entry, "path": str(path)})
     return run
+
+
+@pytest.fixture(scope="session")
+def full_page(tmp_path_factory: pytest.TempPathFactory) -> tuple[SyntheticRun, Path]:
+    """The run with every experiment, and its page, made once; nothing there may be changed."""
+    run = fill(SyntheticRun(tmp_path_factory.mktemp("page") / "results" / "cifar10"))
+    return run, page_of(run)

@@ -87,7 +87,7 @@ def test_a_store_depends_on_its_own_reader_and_on_no_other() -> None:
 
 def test_tables_depend_on_the_published_values_and_the_page_on_its_template() -> None:
     assert "reporting/published.csv" in names(step_files("table", TABLES["lsg_table1"]))
-    assert "reporting/page.html.j2" in names(step_files("report"))
+    assert "reporting/page/page.html.j2" in names(step_files("report"))
 
 
 def test_reporting_depends_on_no_training_code() -> None:
