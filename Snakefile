@@ -21,7 +21,9 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.params.measurements import of_kind
 from clearfilters.params.sources import check_parameter_file, typed
 from clearfilters.registry import FIGURES, MEASUREMENTS, TABLES
+from clearfilters.reporting.figures import CONTACT_SHEET
 from clearfilters.reporting.records import DATA
+from clearfilters.reporting.report_captions import figure_caption, table_caption
 from clearfilters.step_code import step_files
 from clearfilters.workflow import (
     Plan,

@@ -1,5 +1,9 @@
 # Recorded measurements -> tables, figures, claims and the page. These rules read nothing else, so
-# they run where there are no data and no checkpoints: `make tables PRESET=...`.
+# they run where there are no data and no checkpoints: `make tables PRESET=...`. What is marked for it
+# stands in `snakemake --report`, too, with the captions of workflow/report.
+
+
+report: "../report/workflow.rst"
 
 
 rule tables:
@@ -22,7 +26,12 @@ rule table:
         metrics=lambda wildcards: plan.metric_files(*table_analyses(wildcards.id)),
         modules=lambda wildcards: step_files("table", TABLES[wildcards.id]),
     output:
-        csv=f"{plan.results}/tables/{{id}}.csv",
+        csv=report(
+            f"{plan.results}/tables/{{id}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{id}"},
+        ),
         md=f"{plan.results}/tables/{{id}}.md",
     log:
         f"{plan.results}/logs/tables/{{id}}.log",
@@ -34,6 +43,7 @@ rule table:
     params:
         index=lambda wildcards: plan.index_file(*table_analyses(wildcards.id)),
         run=lambda wildcards: plan.results,
+        caption=lambda wildcards, output: table_caption(Path(output.md)),
     shell:
         "clearfilters table {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
         " --out-csv {output.csv:q} --out-md {output.md:q} 2>&1 | tee {log:q}"
@@ -44,7 +54,12 @@ rule figure:
         metrics=lambda wildcards: plan.metric_files(*figure_analyses(wildcards.id)),
         modules=lambda wildcards: step_files("figure", FIGURES[wildcards.id]),
     output:
-        png=f"{plan.results}/figures/{{id}}.png",
+        png=report(
+            f"{plan.results}/figures/{{id}}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{id}"},
+        ),
         csv=f"{plan.results}/figures/{{id}}.csv",
     log:
         f"{plan.results}/logs/figures/{{id}}.log",
@@ -58,6 +73,7 @@ rule figure:
     params:
         index=lambda wildcards: plan.index_file(*figure_analyses(wildcards.id)),
         run=lambda wildcards: plan.results,
+        caption=lambda wildcards, output: figure_caption(Path(output.png)),
     shell:
         "clearfilters figure {wildcards.id:q} --run-folder {params.run:q} --index {params.index:q}"
         " --out {output.png:q} 2>&1 | tee {log:q}"
@@ -70,7 +86,12 @@ if plan.contact_sheet:
         input:
             modules=step_files("contact_sheet"),
         output:
-            png=plan.contact_sheet[0],
+            png=report(
+                plan.contact_sheet[0],
+                caption="../report/figure.rst",
+                category="Figures",
+                labels={"figure": CONTACT_SHEET},
+            ),
             csv=plan.contact_sheet[1],
         log:
             f"{plan.results}/logs/figures/contact_sheet.log",
@@ -81,6 +102,7 @@ if plan.contact_sheet:
             mem_mb=1000,
         params:
             slice=plan.contact_sheet_slice(),
+            caption=lambda wildcards, output: figure_caption(Path(output.png)),
         shell:
             "clearfilters contact-sheet --parameters {params.slice:q} --out {output.png:q}"
             " 2>&1 | tee {log:q}"
@@ -91,7 +113,12 @@ rule claims:
         metrics=plan.metric_files(*MEASUREMENTS),
         modules=step_files("claims"),
     output:
-        f"{plan.results}/claims.csv",
+        report(
+            f"{plan.results}/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "claims"},
+        ),
     log:
         f"{plan.results}/logs/claims.log",
     benchmark:
@@ -116,7 +143,12 @@ rule page:
         claims=rules.claims.output,
         modules=step_files("report", *TABLES.values(), *FIGURES.values()),
     output:
-        f"{plan.results}/report.html",
+        report(
+            f"{plan.results}/report.html",
+            caption="../report/page.rst",
+            category="Page",
+            labels={"page": plan.name},
+        ),
     log:
         f"{plan.results}/logs/report.log",
     benchmark:
@@ -127,6 +159,7 @@ rule page:
     params:
         index=lambda wildcards: plan.index_file(DATA, *MEASUREMENTS),
         run=lambda wildcards: plan.results,
+        presets=[os.path.relpath(file) for file in workflow.config_settings.configfiles],
     shell:
         "clearfilters report --run-folder {params.run:q} --index {params.index:q}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        " --presets {params.presets:q} --out {output:q} 2>&1 | tee {log:q}"
