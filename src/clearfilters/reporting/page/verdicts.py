@@ -34,7 +34,8 @@ class Claim:
         id: unique; before a colon that of the claim, behind it what it was judged on.
         where: table, figure or section.
         subject: what it was judged on; empty if not run.
-        numbers: both sides with mean, spread and seeds, and their difference; empty if not run.
+        numbers: both sides with mean, spread and seeds, their difference, and whether it is within
+            noise; empty if not run.
         remarks: what stands beside the verdict.
     """
 
@@ -174,7 +175,8 @@ def _numbers(line: dict[str, str]) -> str:
     if line.get("ci_low"):
         low, high, difference = (float(line[k]) for k in ("ci_low", "ci_high", "difference"))
         text += f"; difference {difference:.3g} (95 % interval {low:.3g} to {high:.3g})"
-    return text
+    noise = line.get("noise")
+    return f"{text}; {noise}" if noise else text
 
 
 def _side(line: dict[str, str], side: str) -> str:
@@ -189,7 +191,6 @@ def _remarks(line: dict[str, str]) -> list[str]:
     well, to_run = line["as_well_without_training"], line.get("to_run", "")
     return [
         line["note"],
-        line.get("noise", ""),
         f"As well without training: {well}" if well else "",
         f"To run it: {to_run}" if to_run else "",
     ]
