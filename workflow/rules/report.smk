@@ -141,6 +141,8 @@ rule page:
         tables=rules.tables.input,
         figures=rules.figures.input,
         claims=rules.claims.output,
+        # It links those that there are; where measurements are only recorded, none is made.
+        galleries=[] if plan.is_recorded else plan.gallery_files(),
         modules=step_files("report", *TABLES.values(), *FIGURES.values()),
     output:
         report(

@@ -5,16 +5,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clearfilters.reporting.claims.verdict import (
+    CANNOT_HOLD,
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    REPRODUCED_UNTRAINED,
+)
+
 # The verdicts as claims.csv writes them, in the order shown: the class of their style, and what
 # they are called of a finding of ours, which nobody published before.
 VERDICTS = {
-    "reproduced": ("good", "holds"),
-    "reproduced, and without training too": ("idle", "holds, and without training too"),
-    "cannot hold here": ("idle", "cannot hold here"),
-    "not reproduced": ("bad", "does not hold"),
-    "not run": ("none", "not run"),
+    REPRODUCED: ("good", "holds"),
+    REPRODUCED_UNTRAINED: ("idle", "holds, and without training too"),
+    CANNOT_HOLD: ("idle", "cannot hold here"),
+    NOT_REPRODUCED: ("bad", "does not hold"),
+    NOT_RUN: ("none", "not run"),
 }
-NOT_RUN = "not run"
 OURS = "ours"
 # In the order shown.
 PAPERS = {
