@@ -25,6 +25,7 @@ from clearfilters.reporting.figures import CONTACT_SHEET
 from clearfilters.reporting.records import DATA
 from clearfilters.reporting.report_captions import figure_caption, table_caption
 from clearfilters.step_code import step_files
+from clearfilters.travelling import RECORDS, restore_records
 from clearfilters.workflow import (
     Plan,
     TABLE_KINDS,
@@ -61,6 +62,11 @@ os.environ.update(
 if workflow.is_main_process and workflow.local_exec:
     if "mem_mb" not in workflow.global_resources:
         workflow.register_resource("mem_mb", memory_mb())
+
+
+# What DVC has put in place is known again before anything is asked of it.
+if workflow.is_main_process:
+    restore_records(Path(plan.results, RECORDS))
 
 
 wildcard_constraints:
