@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # Relative, for a folder whose path has a space.
 BIN := $(VENV)/bin
 # How results become tables; nothing that needs data or checkpoints.
-REPORTING := table figure claims page
+REPORTING := table figure claims summary page
 # A preset laid over params.yaml: make all PRESET=workflow/presets/cifar10.yaml
 PRESET :=
 # Goes on after a run that was killed.
@@ -84,7 +84,7 @@ cost: env
 # and checkpoints, make tables PRESET=workflow/presets/cifar10-pilot.yaml. A measurement that is missing or
 # was made with other parameters is an error.
 tables: env
-	$(SNAKEMAKE) tables figures report --allowed-rules tables figures report contact_sheet $(REPORTING) \
+	$(SNAKEMAKE) tables figures report summary --allowed-rules tables figures report contact_sheet $(REPORTING) \
 	  --forcerun $(REPORTING) $(OVERLAY)
 
 # Every run in git (workflow/committed_runs.yaml): its tables, claims and figures' numbers, made again

@@ -172,6 +172,18 @@ def _index_page(args: Arguments) -> None:
     write_runs_page(args.results, args.out)
 
 
+def _summary(args: Arguments) -> None:
+    from clearfilters.reporting.summary import write_summary
+
+    write_summary(_index(args), args.out)
+
+
+def _curves(args: Arguments) -> None:
+    from clearfilters.reporting.curves import write_curves
+
+    write_curves(args.histories, args.out)
+
+
 def _compact(args: Arguments) -> None:
     from clearfilters.training.compact import write_compact
 
@@ -302,6 +314,13 @@ def build_parser() -> argparse.ArgumentParser:
     runs = command("index", _index_page, "the runs' pages -> one page over all runs")
     add(runs, "--results", type=Path, help="the folder that holds the runs")
     add(runs, "--out", type=Path, help="the page, in that folder")
+
+    summary = reporting("summary", _summary, "measurements -> the numbers that DVC compares")
+    add(summary, "--out", type=Path, help="the JSON")
+
+    curves = command("curves", _curves, "histories of trainings -> curves that DVC compares")
+    add(curves, "histories", type=Path, nargs="+", help="history.csv of each seed")
+    add(curves, "--out", type=Path, help="the CSV")
 
     explain = command("explain", _explain, "images -> parts that decided, by an explainer; picture")
     add(explain, "images", type=Path, nargs="+", help="image files")

@@ -28,6 +28,8 @@ STEP_MODULES = {
     "table": "clearfilters.reporting.tables",
     "figure": "clearfilters.reporting.figures",
     "contact_sheet": "clearfilters.reporting.contact_sheet",
+    "summary": "clearfilters.reporting.summary",
+    "curves": "clearfilters.reporting.curves",
     "claims": "clearfilters.reporting.claims",
     "report": "clearfilters.reporting.page",
 }

@@ -1,4 +1,4 @@
-"""Snakemake's records of a run's files, kept beside them so that they travel wherever DVC takes them.
+"""Snakemake's records of a run's files, kept beside them so that they go where DVC takes them.
 
 Snakemake knows what a file was made of from its records below `.snakemake/`, which neither git nor
 DVC keeps. Of a file without a record it believes the date alone: changed parameters and code pass

@@ -41,6 +41,7 @@ STORE_FILES = (
     "test/images.npy",
     "test/labels.npy",
 )
+HISTORY = CHECKPOINT_FILES[1]
 TABLE_KINDS = ("csv", "md")
 FIGURE_KINDS = ("png", "csv")
 # Enough of a hash to tell parameters apart.
@@ -127,6 +128,7 @@ class Plan:
             *(f"{self.results}/tables/{id_}.{kind}" for id_ in self.tables for kind in TABLE_KINDS),
             *self.figure_files,
             f"{self.results}/claims.csv",
+            f"{self.results}/summary.json",
             f"{self.results}/report.html",
         ]
         if self.is_recorded:
@@ -134,7 +136,7 @@ class Plan:
         stores = [file for dataset in self.datasets for file in self.store_files(dataset)]
         measurements = self.metric_files(DATA, *MEASUREMENTS)
         made = [*stores, *self.checkpoint_files(), *measurements, *self.gallery_files()]
-        return [*made, *report]
+        return [*made, *report, *self.curves]
 
     @property
     def datasets(self) -> list[str]:
@@ -187,6 +189,15 @@ class Plan:
     def data_record(self, dataset: str) -> str:
         """The record of what was prepared of a data set."""
         return f"{self.results}/metrics/{DATA}/{dataset}.json"
+
+    @property
+    def curves(self) -> list[str]:
+        """The training curves of each experiment; those of the trade-off's grid have none."""
+        return [f"{self.results}/curves/{name}.csv" for name in self.groups if name != TRADEOFF]
+
+    def histories(self, experiment: str) -> list[str]:
+        """What the trainings of an experiment recorded by epoch, one file a seed."""
+        return [file for file in self.checkpoint_files(experiment) if file.endswith(HISTORY)]
 
     @property
     def contact_sheet(self) -> list[str]:

@@ -135,6 +135,50 @@ rule claims:
         " --parameters {params.slice:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
+# What DVC compares runs by; in git for the run of params.yaml, so that there is one to compare with.
+rule summary:
+    input:
+        metrics=plan.metric_files(*MEASUREMENTS),
+        modules=step_files("summary"),
+    output:
+        f"{plan.results}/summary.json",
+    log:
+        f"{plan.results}/logs/summary.log",
+    benchmark:
+        f"{plan.results}/benchmarks/report/summary.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        index=lambda wildcards: plan.index_file(*MEASUREMENTS),
+        run=lambda wildcards: plan.results,
+    shell:
+        "clearfilters summary --run-folder {params.run:q} --index {params.index:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
+# As for measurements: where only they are recorded, the recorded curves stay.
+if not plan.is_recorded:
+
+    rule curves:
+        input:
+            histories=lambda wildcards: plan.histories(wildcards.experiment),
+            modules=step_files("curves"),
+        output:
+            f"{plan.results}/curves/{{experiment}}.csv",
+        log:
+            f"{plan.results}/logs/curves/{{experiment}}.log",
+        benchmark:
+            f"{plan.results}/benchmarks/curves/{{experiment}}.tsv"
+        wildcard_constraints:
+            experiment="|".join(plan.params.run.experiments),
+        threads: 1
+        resources:
+            mem_mb=1000,
+        shell:
+            "clearfilters curves {input.histories:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
 rule page:
     input:
         metrics=plan.metric_files(DATA, *MEASUREMENTS),

@@ -1,10 +1,10 @@
 """Checkpoints for keeping: without what an installed package has, in half precision.
 
 A network above EfficientNet-Lite0's frozen blocks is small, and they are in a package. A compact
-checkpoint leaves out tensors that are the package's to the bit, and those of an explainer's copy of
-its performer that are the explainer's own; the others are float16, the copy's in a file beside the
-explainer's. `load_checkpoint` reads it as any other: what is left out is filled in, and what is
-computed is computed in float32.
+checkpoint leaves out tensors that are the package's to the bit; the others are float16. An
+explainer's copy of its performer is a file beside it, to the byte that of the performer's own
+compact checkpoint, so that who keeps both (DVC does) keeps it once. `load_checkpoint` reads it as
+any other: what is left out is filled in, and what is computed is computed in float32.
 """
 
 import shutil
@@ -57,21 +57,27 @@ def write_compact(checkpoint: Path, out: Path) -> None:
         raise ClearfiltersError(f"--out {out}: the checkpoint itself; name another folder")
     tensors = read_weights(checkpoint / WEIGHTS)
     package, source = _package(meta)
-    kept = {
-        name: halved(tensor)
-        for name, tensor in tensors.items()
-        if not _is_equal(tensor, _elsewhere(name, tensors, package))
-    }
     made_from = {"sha256": file_sha256(checkpoint / WEIGHTS), PACKAGE: source}
-    copied = {name: kept.pop(name) for name in tensors if name in kept and name.startswith(COPY)}
+    copied = {
+        name.removeprefix(COPY): tensor for name, tensor in tensors.items() if name.startswith(COPY)
+    }
+    own = {name: tensor for name, tensor in tensors.items() if not name.startswith(COPY)}
     if _explains(meta):
-        with atomic_path(out / PERFORMER) as temporary:
-            save_file(copied, temporary)
-    with atomic_path(out / WEIGHTS) as temporary:
-        save_file(kept, temporary)
+        _save_halved(copied, package, out / PERFORMER)
+    _save_halved(own, package, out / WEIGHTS)
     with atomic_path(out / HISTORY) as temporary:
         shutil.copyfile(checkpoint / HISTORY, temporary)
     write_json(out / META, {**meta, COMPACT: made_from})
+
+
+def _save_halved(tensors: Mapping[str, Tensor], package: Mapping[str, Tensor], path: Path) -> None:
+    kept = {
+        name: halved(tensor)
+        for name, tensor in tensors.items()
+        if not _is_equal(tensor, package.get(name))
+    }
+    with atomic_path(path) as temporary:
+        save_file(kept, temporary)
 
 
 def halved(tensor: Tensor) -> Tensor:
@@ -118,9 +124,9 @@ def completed(
             f"has {source}; install the version of requirements.lock"
         )
     copied = read_weights(folder / PERFORMER) if _explains(meta) else {}
-    found = {**tensors, **copied}
+    found = {**tensors, **{f"{COPY}{name}": tensor for name, tensor in copied.items()}}
     for name in names:
-        tensor = _elsewhere(name, tensors, package)
+        tensor = package.get(name.removeprefix(COPY))
         if name not in found and tensor is not None:
             found[name] = tensor
     return found
@@ -150,19 +156,6 @@ def _package(meta: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
     blocks = block_network(network, name).blocks.state_dict()
     named = {f"backbone.blocks.{key}": tensor for key, tensor in blocks.items()}
     return {"mean": network.mean, "std": network.std, **named}, source
-
-
-def _elsewhere(
-    name: str, tensors: Mapping[str, Tensor], package: Mapping[str, Tensor]
-) -> Tensor | None:
-    """What stands for a tensor that is left out, if anything does.
-
-    Of the copy of a performer it is what has the same name without the copy's; else the package's.
-    """
-    plain = name.removeprefix(COPY)
-    if plain != name and plain in tensors:
-        return tensors[plain]
-    return package.get(plain)
 
 
 def _is_equal(tensor: Tensor, other: Tensor | None) -> bool:
