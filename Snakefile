@@ -18,6 +18,7 @@ sys.path.insert(0, SOURCE)
 
 from clearfilters.artifacts import CHECKPOINT_FILES
 from clearfilters.errors import ClearfiltersError
+from clearfilters.given import settle_networks
 from clearfilters.params.measurements import of_kind
 from clearfilters.params.sources import check_parameter_file, typed
 from clearfilters.registry import FIGURES, MEASUREMENTS, TABLES
@@ -67,6 +68,7 @@ if workflow.is_main_process and workflow.local_exec:
 # What DVC has put in place is known again before anything is asked of it.
 if workflow.is_main_process:
     restore_records(Path(plan.results, RECORDS))
+    settle_networks(plan)
 
 
 wildcard_constraints:

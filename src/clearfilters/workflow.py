@@ -158,19 +158,19 @@ class Plan:
     def checkpoint_files(self, group: str | None = None) -> list[str]:
         """The files of the checkpoints of one group, or of all."""
         chosen = self._jobs.values() if group is None else self.groups[group]
-        return [
-            f"{self.results}/checkpoints/{job.experiment}/seed{job.seed}/{file}"
-            for job in chosen
-            for file in CHECKPOINT_FILES
-        ]
+        return [file for job in chosen for file in self.checkpoint_of(job.experiment, job.seed)]
+
+    def checkpoint_of(self, experiment: str, seed: int) -> list[str]:
+        """The files of the checkpoint of one training."""
+        folder = f"{self.results}/checkpoints/{experiment}/seed{seed}"
+        return [f"{folder}/{file}" for file in CHECKPOINT_FILES]
 
     def performer_files(self, experiment: str, seed: str) -> list[str]:
         """The checkpoint of the network that an explainer explains; none of other networks."""
         performer = self._job(experiment, seed).performer
         if performer is None:
             return []
-        folder = f"{self.results}/checkpoints/{performer.experiment}/seed{performer.seed}"
-        return [f"{folder}/{file}" for file in CHECKPOINT_FILES]
+        return self.checkpoint_of(performer.experiment, performer.seed)
 
     def metric_files(self, *analyses: str, experiment: str | None = None) -> list[str]:
         """The measurements of these analyses, of one experiment or of all.
