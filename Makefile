@@ -1,4 +1,4 @@
-# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · index · commit · repro · clean. Each sets the environment up first.
+# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · index · commit · pull · release · clean. Each sets the environment up first.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -9,6 +9,8 @@ STAMP := $(VENV)/.installed
 BIN := $(VENV)/bin
 # How results become tables; nothing that needs data or checkpoints.
 REPORTING := table figure claims summary page
+# Of the quick run, what `dvc push` puts into the remote: the outputs without `push: false` in dvc.yaml.
+SHIPPED := $(addprefix results/quick/,metrics gates tables figures claims.csv report.html records/measure.json records/report.json)
 # A preset laid over params.yaml: make all PRESET=workflow/presets/cifar10.yaml
 PRESET :=
 # Goes on after a run that was killed.
@@ -27,7 +29,7 @@ NEEDS_NO_LINK := for folder in data data/processed results; do [ ! -L $$folder ]
   echo "DVC keeps nothing behind a link, and $$folder is one: make it a folder, and link data/raw alone, or set" >&2; \
   echo "raw.root in params.yaml (docs/data.md). Without DVC, make all works with the link." >&2; exit 1; }; done
 
-.PHONY: all env test lint bench bench-gpu bench-kills cost tables tables-check index commit repro clean
+.PHONY: all env test lint bench bench-gpu bench-kills cost tables tables-check index commit pull release clean
 
 all: env
 	$(SNAKEMAKE) all $(OVERLAY)
@@ -96,20 +98,28 @@ tables-check: env
 index: env
 	$(BIN)/clearfilters index --results results --out results/index.html
 
-# After Snakemake: let DVC record what it made, so that `dvc repro` has nothing to do.
+# After Snakemake: let DVC record what it made. Its stages ask Snakemake, which has nothing to do.
 commit: env
 	@$(NEEDS_GIT)
 	@$(NEEDS_NO_LINK)
 	$(SNAKEMAKE) all
-	$(BIN)/dvc commit --force --quiet
+	$(BIN)/dvc repro --quiet
 	$(BIN)/dvc status
 
-# `dvc repro` without its cache of earlier runs, which would restore a stage's files unseen by Snakemake
-# when a parameter is changed back.
-repro: env
+# Trained networks, and the quick run's measurements, tables, figures and page, as they were recorded: no
+# training. Left out is what the remote does not have (docs/dvc.md).
+pull: env
 	@$(NEEDS_GIT)
-	@$(NEEDS_NO_LINK)
-	$(BIN)/dvc repro --no-run-cache
+	$(BIN)/dvc pull --quiet --recursive results
+	$(BIN)/dvc pull --quiet $(SHIPPED)
+
+# The quick run made and recorded, and what is shipped of it put into the remote in this repository, without
+# what no pointer names any more, here (other experiments' files too) and there. Then commit what git shows.
+release: commit
+	$(BIN)/dvc push
+	$(BIN)/dvc gc --workspace --cloud --force --quiet
+	git add dvc.lock remote results/quick
+	git status --short
 
 # What can be made again from params.yaml and the raw data: the quick run, and the tools' caches.
 clean:

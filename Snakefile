@@ -48,6 +48,10 @@ try:
         check_parameter_file(Path(file))
     update_config(config, typed(workflow.config_settings.config))
     plan = Plan(config)
+    if workflow.is_main_process:
+        # What DVC has put in place is known again before anything is asked of it.
+        restore_records(Path(plan.results, RECORDS))
+        settle_networks(plan)
 except ClearfiltersError as error:
     sys.exit(f"{error}")
 
@@ -63,12 +67,6 @@ os.environ.update(
 if workflow.is_main_process and workflow.local_exec:
     if "mem_mb" not in workflow.global_resources:
         workflow.register_resource("mem_mb", memory_mb())
-
-
-# What DVC has put in place is known again before anything is asked of it.
-if workflow.is_main_process:
-    restore_records(Path(plan.results, RECORDS))
-    settle_networks(plan)
 
 
 wildcard_constraints:
