@@ -1,6 +1,7 @@
 """A copy of the project with a run of minutes cut down to seconds."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -74,15 +75,27 @@ class Project:
         )
         return {rule: count for rule, count in counts.items() if rule not in targets}
 
-    def repro(self) -> list[str]:
-        """The stages that `make repro` runs."""
-        lines = self.run("dvc", "repro", "--no-run-cache").splitlines()
-        return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+    def pending_jobs(self) -> set[str]:
+        """The jobs that Snakemake would run for `all`: rule and values of its wildcards."""
+        out = self.snakemake("--dry-run", "--quiet", "progress", "--", "all")
+        return jobs_of(out) - {"all"}
+
+    def repro(self, *arguments: str) -> list[str]:
+        """The stages that `dvc repro` runs, though it may run those of its cache of runs."""
+        out = self.run("dvc", "repro", *arguments)
+        # It has none of stages that leave their files in place.
+        assert "is cached" not in out
+        return [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
 
     def commit(self) -> None:
         """What `make commit` does."""
         self.snakemake("all")
-        self.run("dvc", "commit", "--force", "--quiet")
+        self.run("dvc", "repro", "--quiet")
+
+    def save(self, message: str) -> None:
+        """Commit everything that git does not ignore."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--message", message)
 
     def change(self, edit: Callable[[dict[str, Any]], None]) -> None:
         """Edit params.yaml."""
@@ -98,6 +111,18 @@ class Project:
             for path in sorted(self.folder.glob(pattern))
             if path.is_file()
         }
+
+
+def jobs_of(out: str) -> set[str]:
+    """The jobs that Snakemake lists: rule and values of its wildcards."""
+    found: list[str] = []
+    for line in out.splitlines():
+        if match := re.match(r"(?:local)?rule ([\w-]+):", line):
+            found.append(match[1])
+        elif match := re.match(r" +wildcards: (.*)", line):
+            values = [item.split("=", 1)[1] for item in match[1].split(", ")]
+            found[-1] = " ".join([found[-1], *values])
+    return set(found)
 
 
 def shrink(params: dict[str, Any]) -> None:

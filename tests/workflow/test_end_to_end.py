@@ -1,5 +1,6 @@
-"""A whole tiny run: what is made again, and what is not, under Snakemake and DVC."""
+"""A small run under Snakemake and DVC: what is made again and what is not."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +11,91 @@ from project import PROJECT, Project, shrink
 
 pytestmark = pytest.mark.slow
 
+Edit = Callable[[dict[str, Any]], None]
+RESULTS = "results/quick"
+# A job for each table and figure starts Python and reads the measurements: a few of each kind do.
+TABLES = ("data", "lsg_table1", "lsg_gate_statistics", "lsg_table4", "icnn_filters")
+FIGURES = ("lsg_figure6", "detection_importance")
+PARTS = "rendered-six-interpretable"
+DIGITS = ('"Accuracy", "fraction")', '"Accuracy", "fraction", 2)')
+DIGITS_OF = "src/clearfilters/reporting/tables/classification.py"
+ALWAYS = {"claims", "summary", "page"}
 
-def set_threshold(value: float) -> Callable[[dict[str, Any]], None]:
-    return lambda params: params["analysis"]["gate_statistics"].update(threshold=value)
+
+def make_smaller(params: dict[str, Any]) -> None:
+    """`shrink`, and a network with part filters."""
+    shrink(params)
+    params["run"]["experiments"].append(PARTS)
+    parts = params["experiments"][PARTS]
+    parts["role"] = "weighted"
+    parts["model"]["width"] = 4
+    parts["model"]["head"]["hidden"] = [8, 8]
+    parts["training"]["epochs"] = 1
+    parts["training"]["schedule"]["milestones"] = [1]
 
 
-def set_lr(value: float) -> Callable[[dict[str, Any]], None]:
-    return lambda params: params["experiments"]["resnet20-std"].update(training={"lr": value})
+def set_numbers(
+    *,
+    trees: int = 3,
+    threshold: float = 0.5,
+    lr: float = 0.1,
+    eps: float = 0.3,
+    weight: float = 2.0,
+) -> Edit:
+    """Numbers of which each shapes other files."""
+
+    def edit(params: dict[str, Any]) -> None:
+        params["attacks"]["detection"]["trees"] = trees
+        params["analysis"]["gate_statistics"]["threshold"] = threshold
+        params["experiments"]["resnet20-std"]["training"] = {"lr": lr}
+        params["attacks"]["white_box"]["pgd-lsg"]["eps"] = eps
+        params["experiments"][PARTS]["method"]["weight"] = weight
+
+    return edit
+
+
+DETECTION = {"detection resnet20-std 0", "table lsg_table4", "figure detection_importance"}
+OF_FEATURES = {"table lsg_table1", "table lsg_gate_statistics", "figure lsg_figure6"}
+# What a changed number makes anew, and nothing else.
+MADE_ANEW: dict[str, tuple[dict[str, float], set[str]]] = {
+    "forest size": ({"trees": 4}, {*DETECTION, *ALWAYS}),
+    "tightening threshold": (
+        {"threshold": 0.4},
+        {"measured_model resnet20-std 0", "measured_model resnet20-lsg 0", *OF_FEATURES, *ALWAYS},
+    ),
+    "an experiment's learning rate": (
+        {"lr": 0.05},
+        {
+            "trained_model resnet20-std 0",
+            "curves resnet20-std",
+            "measured_model resnet20-std 0",
+            "network_measurement one_pixel resnet20-std 0",
+            "network_measurement local_search resnet20-std 0",
+            *DETECTION,
+            *OF_FEATURES,
+            *ALWAYS,
+        },
+    ),
+    "an attack's eps": ({"eps": 0.25}, {*DETECTION, *ALWAYS}),
+    "a filter loss's weight": (
+        {"weight": 3.0},
+        {
+            f"trained_model {PARTS} 0",
+            f"curves {PARTS}",
+            f"network_measurement part_location {PARTS} 0",
+            "table icnn_filters",
+            *ALWAYS,
+        },
+    ),
+}
+
+
+def edit_digits(project: Project, *, back: bool = False) -> None:
+    """The digits of a table's column, which stand in its code."""
+    path = project.folder / DIGITS_OF
+    old, new = reversed(DIGITS) if back else DIGITS
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
 
 
 def agree(project: Project) -> None:
@@ -26,75 +105,63 @@ def agree(project: Project) -> None:
     assert project.repro() == []
 
 
-def test_only_what_a_parameter_touches_is_made_again(copy_project: Callable[..., Project]) -> None:
-    project = copy_project()
-    project.run("git", "init", "--quiet")
-    project.change(shrink)
-    project.change(set_threshold(0.5))
-    project.change(set_lr(0.1))
+def made_since(project: Project, before: dict[str, float]) -> set[str]:
+    """The files that were written since."""
+    return {path for path, date in dates(project).items() if before.get(path) != date}
 
-    project.commit()
+
+def dates(project: Project) -> dict[str, float]:
+    """When each trained network, measurement, table and figure was written."""
+    kinds = ("checkpoints/**/*.safetensors", "metrics/**/*.json", "tables/*.csv", "figures/*.png")
+    return {
+        str(path.relative_to(project.folder / RESULTS)): path.stat().st_mtime
+        for kind in kinds
+        for path in (project.folder / RESULTS).glob(kind)
+    }
+
+
+def test_a_run_under_snakemake_and_dvc(copy_project: Callable[..., Project]) -> None:
+    project = a_small_run(copy_project)
+    assert project.repro() == ["data", "train", "measure", "report"]
     agree(project)
+    project.save("A run")
     a_deleted_file_is_made_again(project)
-    first_metrics = project.contents("results/quick/metrics/**/*.json")
-    first_tables = project.contents("results/quick/tables/*")
-    first_weights = project.contents("results/quick/checkpoints/**/model.safetensors")
-    assert len(first_weights) == 4
-
-    # The threshold, by Snakemake.
-    project.change(set_threshold(0.4))
-    pending = project.pending()
-    assert pending["measured_model"] == 2
-    # Each table that reads anything of these models is made again, a second each.
-    assert pending.keys() == {"measured_model", "gallery", "table", "figure", "claims", "page"}
-    project.commit()
-    agree(project)
-    tables = project.contents("results/quick/tables/*")
-    different = {Path(path).stem for path in tables if tables[path] != first_tables[path]}
-    assert different == {"lsg_gate_statistics"}
-    for log in ("resnet20-std-seed0", "resnet20-lsg-seed0"):
-        lines = (project.folder / f"results/quick/logs/measure/{log}.log").read_text().splitlines()
-        measured = [line for line in lines if line.endswith((": measured", ": recorded"))]
-        assert measured == ["gate_statistics: measured"]
-        assert "features: kept" in lines and "mis: kept" in lines
-
-    # An experiment's learning rate, by DVC.
-    project.change(set_lr(0.05))
-    assert project.pending()["trained_model"] == 1
-    assert project.repro() == ["train", "measure", "report"]
-    weights = project.contents("results/quick/checkpoints/**/model.safetensors")
-    different = {path for path in weights if weights[path] != first_weights[path]}
-    assert different == {"results/quick/checkpoints/resnet20-std/seed0/model.safetensors"}
-    agree(project)
-
-    # The threshold back, by DVC.
-    project.change(set_threshold(0.5))
-    assert project.repro() == ["measure", "report"]
-    agree(project)
-
-    # The learning rate back, by Snakemake: everything is as it was.
-    project.change(set_lr(0.1))
-    assert project.pending()["trained_model"] == 1
-    project.commit()
-    agree(project)
-    assert project.contents("results/quick/checkpoints/**/model.safetensors") == first_weights
-    assert project.contents("results/quick/metrics/**/*.json") == first_metrics
-    assert project.contents("results/quick/tables/*") == first_tables
-
+    each_number_makes_its_own_files_anew(project)
+    first = whole(project)
+    changed_by_dvc_and_back_by_snakemake(project, first)
+    an_experiment_in_the_workspace_and_elsewhere(project)
+    a_clone_has_what_is_shipped(project, copy_project)
     recorded_measurements_are_enough(project, copy_project)
+
+
+def a_small_run(copy_project: Callable[..., Project]) -> Project:
+    project = copy_project()
+    project.change(make_smaller)
+    project.change(set_numbers())
+    registry = project.folder / "src/clearfilters/registry.py"
+    fewer = [
+        f"{name} = {{key: {name}[key] for key in {keys}}}"
+        for name, keys in (("TABLES", TABLES), ("FIGURES", FIGURES))
+    ]
+    registry.write_text("\n".join([registry.read_text(), *fewer, ""]))
+    project.run("git", "init", "--quiet")
+    project.run("git", "config", "user.name", "A reader")
+    project.run("git", "config", "user.email", "reader@example.org")
+    project.save("The project")
+    return project
 
 
 def a_deleted_file_is_made_again(project: Project) -> None:
     """`all` notices the loss of anything that it promises."""
-    results = "results/quick"
     for file, rule in (
         ("data/processed/quick/animals-cub/test/images.npy", "store_animals-cub"),
-        (f"{results}/checkpoints/resnet20-std/seed0/history.csv", "trained_model"),
-        (f"{results}/metrics/mis/resnet20-std/seed0.json", "measured_model"),
-        (f"{results}/filters/resnet20-lsg.html", "gallery"),
-        (f"{results}/tables/lsg_table1.md", "table"),
-        (f"{results}/figures/lsg_figure4.png", "figure"),
-        (f"{results}/claims.csv", "claims"),
+        (f"{RESULTS}/checkpoints/resnet20-std/seed0/history.csv", "trained_model"),
+        (f"{RESULTS}/metrics/mis/resnet20-std/seed0.json", "measured_model"),
+        (f"{RESULTS}/filters/resnet20-lsg.html", "gallery"),
+        (f"{RESULTS}/tables/lsg_table1.md", "table"),
+        (f"{RESULTS}/figures/lsg_figure6.png", "figure"),
+        (f"{RESULTS}/summary.json", "summary"),
+        (f"{RESULTS}/claims.csv", "claims"),
     ):
         kept, hidden = project.folder / file, project.folder / "hidden"
         kept.rename(hidden)
@@ -102,21 +169,135 @@ def a_deleted_file_is_made_again(project: Project) -> None:
         hidden.rename(kept)
 
 
+def each_number_makes_its_own_files_anew(project: Project) -> None:
+    """The jobs that Snakemake would run, which DVC's stages ask it for."""
+    for name, (numbers, expected) in MADE_ANEW.items():
+        project.change(set_numbers(**numbers))
+        assert project.pending_jobs() == expected, name
+    project.change(set_numbers())
+    edit_digits(project)
+    assert project.pending_jobs() == {"table lsg_table1", "page"}
+    edit_digits(project, back=True)
+    assert project.pending() == {}
+
+
+def whole(project: Project) -> dict[str, bytes]:
+    """What a run's numbers are in."""
+    kinds = ("checkpoints/**/*.safetensors", "metrics/**/*.json", "tables/*", "*.csv", "*.json")
+    return {k: v for kind in kinds for k, v in project.contents(f"{RESULTS}/{kind}").items()}
+
+
+def changed_by_dvc_and_back_by_snakemake(project: Project, first: dict[str, bytes]) -> None:
+    """All numbers at once: exactly the files of all are written anew; then they are as before."""
+    changed = {name: value for numbers, _ in MADE_ANEW.values() for name, value in numbers.items()}
+    before = dates(project)
+    project.change(set_numbers(**changed))
+    edit_digits(project)
+    assert project.repro() == ["data", "train", "measure", "report"]
+    made = made_since(project, before)
+    networks = {path for path in made if path.startswith("checkpoints/")}
+    trained = ("resnet20-std", PARTS)
+    assert networks == {f"checkpoints/{name}/seed0/model.safetensors" for name in trained}
+    measured = {path.split("/")[2] for path in made if path.startswith("metrics/")}
+    assert measured == {"resnet20-std", "resnet20-lsg", PARTS}
+    shown = {Path(path).stem for path in made if path.startswith(("tables/", "figures/"))}
+    assert shown == {*TABLES, *FIGURES} - {"data"}
+    log = (project.folder / f"{RESULTS}/logs/measure/resnet20-lsg-seed0.log").read_text()
+    lines = [line for line in log.splitlines() if line.endswith((": measured", ": recorded"))]
+    assert lines == ["gate_statistics: measured"] and "mis: kept" in log
+    agree(project)
+
+    before = dates(project)
+    project.change(set_numbers())
+    edit_digits(project, back=True)
+    project.commit()
+    assert made_since(project, before) == made
+    assert whole(project) == first
+    agree(project)
+
+
+def an_experiment_in_the_workspace_and_elsewhere(project: Project) -> None:
+    """`dvc exp run -S` makes what its number shapes, and shows what that did."""
+    trained = {p: d for p, d in dates(project).items() if p.startswith("checkpoints/")}
+    here = "attacks.detection.trees=4"
+    project.run("dvc", "exp", "run", "--name", "larger-forest", "--set-param", here)
+    shown = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    assert shown, "no metric changed"
+    assert {p: d for p, d in dates(project).items() if p.startswith("checkpoints/")} == trained
+    project.run("git", "checkout", "--quiet", "--force", "HEAD", "--", ".")
+    project.run("dvc", "checkout", "--quiet", "--force")
+    agree(project)
+
+    there = "experiments.resnet20-std.training.lr=0.02"
+    out = project.run("dvc", "exp", "run", "--temp", "--name", "slower", "--set-param", there)
+    # In a folder without Snakemake's records, what DVC puts there is known all the same.
+    assert jobs_started(out, "trained_model") == 1
+    assert "store_digits" not in out
+    agree(project)
+    diff = json.loads(project.run("dvc", "metrics", "diff", "HEAD", "slower", "--json"))
+    changed = diff[f"{RESULTS}/summary.json"]
+    assert {name.split(".")[0] for name in changed} == {"resnet20-std"}
+    params = json.loads(project.run("dvc", "params", "diff", "HEAD", "slower", "--json"))
+    assert params["params.yaml"] == {
+        "experiments.resnet20-std.training.lr": {"old": 0.1, "new": 0.02, "diff": -0.08}
+    }
+    table = project.run("dvc", "exp", "show", "--only-changed", "--csv")
+    assert {"larger-forest", "slower"} <= {line.split(",")[0] for line in table.splitlines()} or (
+        "larger-forest" in table and "slower" in table
+    )
+    project.run("dvc", "plots", "diff", "HEAD", "slower")
+    page = (project.folder / "dvc_plots/index.html").read_text()
+    assert "resnet20-std" in page and '"rev": "slower"' in page and '"rev": "HEAD"' in page
+
+
+def jobs_started(out: str, rule: str) -> int:
+    """How many jobs of a rule Snakemake's tables of jobs count."""
+    lines = [line.split() for line in out.splitlines()]
+    return sum(int(line[1]) for line in lines if len(line) == 2 and line[0] == rule)
+
+
+def a_clone_has_what_is_shipped(project: Project, copy_project: Callable[..., Project]) -> None:
+    """`make pull` in a fresh clone: nothing to do; made again, all is the same, untrained."""
+    project.run("dvc", "push")
+    folder = project.folder.parent / "pulled"
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--allow-empty", "--message", "Its remote")
+    project.run("git", "clone", "--quiet", str(project.folder), str(folder))
+    clone = Project(folder)
+    shipped = ("metrics", "gates", "tables", "figures", "claims.csv", "report.html", "records")
+    files = [f"{RESULTS}/{name}" for name in shipped if name != "records"]
+    files += [f"{RESULTS}/records/{stage}.json" for stage in ("measure", "report")]
+    clone.run("dvc", "pull", "--quiet", *files)
+    assert not (folder / "data").exists() and not (folder / RESULTS / "checkpoints").exists()
+    assert clone.pending() == {}
+    pulled = whole(clone)
+    reporting = ("table", "figure", "claims", "summary", "page")
+    out = clone.snakemake("all", "--forcerun", *reporting)
+    assert jobs_started(out, "table") == len(TABLES)
+    assert not any(rule in out for rule in ("trained_model", "measured_model", "store_"))
+    assert whole(clone) == pulled
+    for pattern in (f"{RESULTS}/tables/*", f"{RESULTS}/figures/*", f"{RESULTS}/report.html"):
+        assert clone.contents(pattern) == project.contents(pattern)
+    # A changed number is seen, though Snakemake made nothing here before.
+    clone.change(set_numbers(trees=5))
+    assert "trained_model" in clone.pending()
+
+
 def recorded_measurements_are_enough(
     project: Project, copy_project: Callable[..., Project]
 ) -> None:
-    """In a clone without data and checkpoints, tables and page come out the same."""
-    clone = copy_project("clone", [name for name in PROJECT if name != "params.yaml"])
+    """In a copy without DVC, data and checkpoints, tables and page come out the same."""
+    kept = [name for name in PROJECT if name not in ("params.yaml", "src")]
+    clone = copy_project("clone", kept)
     shutil.copy(project.folder / "params.yaml", clone.folder)
-    metrics = "results/quick/metrics"
+    shutil.copytree(project.folder / "src", clone.folder / "src")
+    metrics = f"{RESULTS}/metrics"
     shutil.copytree(project.folder / metrics, clone.folder / metrics)
     for path in (clone.folder / "src").rglob("*.py"):
         path.touch()
-    assert clone.pending().keys() == {"table", "figure", "contact_sheet", "claims", "page"}
+    made = {"table", "figure", "contact_sheet", "claims", "summary", "page"}
+    assert clone.pending().keys() == made
     clone.snakemake("all")
     assert not (clone.folder / "data").exists()
-    for pattern in ("results/quick/tables/*", "results/quick/*.html", "results/quick/claims.csv"):
+    for pattern in (f"{RESULTS}/tables/*", f"{RESULTS}/*.html", f"{RESULTS}/claims.csv"):
         assert clone.contents(pattern) == project.contents(pattern)
-    # With other parameters, the measurements are not enough.
-    clone.change(set_threshold(0.1))
-    assert "trained_model" in clone.pending()
