@@ -52,6 +52,8 @@ def test_a_new_clone_makes_everything(copy_project: Copy, default_params: dict[s
         "figure": len(plan.figures),
         "contact_sheet": 1,
         "claims": 1,
+        "summary": 1,
+        "curves": len(plan.params.run.experiments),
         "page": 1,
     }
 
