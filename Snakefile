@@ -19,22 +19,17 @@ sys.path.insert(0, SOURCE)
 from clearfilters.artifacts import CHECKPOINT_FILES
 from clearfilters.errors import ClearfiltersError
 from clearfilters.given import settle_networks
+from clearfilters.machine import gpus, memory_mb
 from clearfilters.params.measurements import of_kind
 from clearfilters.params.sources import check_parameter_file, typed
 from clearfilters.registry import FIGURES, MEASUREMENTS, TABLES
-from clearfilters.reporting.figures import CONTACT_SHEET
+from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec
 from clearfilters.reporting.records import DATA
 from clearfilters.reporting.report_captions import figure_caption, table_caption
+from clearfilters.reporting.tables import table_spec
 from clearfilters.step_code import step_files
 from clearfilters.travelling import RECORDS, restore_records
-from clearfilters.workflow import (
-    Plan,
-    TABLE_KINDS,
-    figure_analyses,
-    gpus,
-    memory_mb,
-    table_analyses,
-)
+from clearfilters.workflow import Plan, TABLE_KINDS
 
 min_version("9.14")
 

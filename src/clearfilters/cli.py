@@ -163,7 +163,8 @@ def _report(args: Arguments) -> None:
     from clearfilters.reporting.page import write_page
 
     tables, figures = list(TABLES), list(FIGURES)
-    write_page(args.run_folder, _index(args), tables, figures, args.out, args.presets)
+    index, presets, galleries = _index(args), args.presets, args.galleries
+    write_page(args.run_folder, index, tables, figures, args.out, presets, galleries)
 
 
 def _index_page(args: Arguments) -> None:
@@ -309,6 +310,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     report = reporting("report", _report, "tables, figures and claims -> one page")
     add(report, "--presets", nargs="*", required=False, default=(), help="laid over params.yaml")
+    add(report, "--galleries", nargs="*", required=False, default=(), help="linked experiments")
     add(report, "--out", type=Path, help="the page")
 
     runs = command("index", _index_page, "the runs' pages -> one page over all runs")

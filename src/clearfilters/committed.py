@@ -27,11 +27,11 @@ from clearfilters.registry import MEASUREMENTS
 from clearfilters.reporting.claims import write_claims
 from clearfilters.reporting.contact_sheet import write_contact_sheet
 from clearfilters.reporting.differences import file_differences
-from clearfilters.reporting.figures import CONTACT_SHEET, draw_figure
+from clearfilters.reporting.figures import CONTACT_SHEET, draw_figure, figure_spec
 from clearfilters.reporting.numbers import write_numbers
 from clearfilters.reporting.records import DATA, expand_index
-from clearfilters.reporting.tables import write_table
-from clearfilters.workflow import Plan, figure_analyses, table_analyses
+from clearfilters.reporting.tables import table_spec, write_table
+from clearfilters.workflow import Plan
 
 RUNS = Path("workflow/committed_runs.yaml")
 PRESETS = Path("workflow/presets")
@@ -128,11 +128,11 @@ def regenerate(plan: Plan, folder: Path, out: Path) -> None:
 
     for id_ in plan.tables:
         file = out / "tables" / id_
-        entries = index(*table_analyses(id_))
+        entries = index(*table_spec(id_).analyses)
         write_table(id_, entries, file.with_suffix(".csv"), file.with_suffix(".md"))
     write_claims(index(*MEASUREMENTS), plan.params.claims.model_dump(), out / "claims.csv")
     for id_ in plan.figures:
-        drawing = draw_figure(id_, index(*figure_analyses(id_)))
+        drawing = draw_figure(id_, index(*figure_spec(id_).analyses))
         if drawing is not None:
             write_numbers(drawing.lines, out / "figures" / f"{id_}.csv")
     sheet = contact_sheet_slice(plan.params)

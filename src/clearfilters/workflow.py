@@ -4,11 +4,8 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from glob import glob
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash, read_measurement, write_json
 from clearfilters.data.store import ANNOTATION_FILES, ROW_FILES, SPLITS
@@ -29,9 +26,8 @@ from clearfilters.params.slices import (
     training_slice,
 )
 from clearfilters.registry import DATASETS, FIGURES, MEASUREMENTS, TABLES
-from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
+from clearfilters.reporting.figures import CONTACT_SHEET, not_run
 from clearfilters.reporting.records import DATA
-from clearfilters.reporting.tables import table_spec
 from clearfilters.step_code import model_files, sample_files, step_files
 
 STORE_FILES = (
@@ -55,16 +51,6 @@ FEATURE_RULES: dict[str, str] = {
 }
 # Where indexes lie: beside Snakemake's own records, and like them made again when missing.
 INDEX_FOLDER = Path(".snakemake/clearfilters-index")
-
-
-def gpus() -> int:
-    """What a training asks for on this machine: 1 if it has an NVIDIA GPU, else 0."""
-    return int(bool(glob("/dev/nvidia[0-9]*")))
-
-
-def memory_mb() -> int:
-    """The memory of this machine, in MB (10^6 bytes), as Snakemake counts `mem_mb`."""
-    return psutil.virtual_memory().total // 10**6
 
 
 class Plan:
@@ -214,11 +200,15 @@ class Plan:
         ]
         return [*own, *self.contact_sheet]
 
-    def gallery_files(self) -> list[str]:
-        """The first page of each gallery; of experiments that the run has."""
+    @property
+    def galleries(self) -> list[str]:
+        """The experiments of the run whose filters are shown."""
         run = self.params.run
-        shown = [name for name in run.galleries if name in run.experiments]
-        return [f"{self.results}/filters/{experiment}.html" for experiment in shown]
+        return [name for name in run.galleries if name in run.experiments]
+
+    def gallery_files(self) -> list[str]:
+        """The first page of each gallery."""
+        return [f"{self.results}/filters/{experiment}.html" for experiment in self.galleries]
 
     def shown_metrics(self, experiment: str) -> list[str]:
         """The measurements that the gallery of an experiment shows."""
@@ -401,16 +391,6 @@ def _is_current(file: str, slice_: Mapping[str, Any]) -> bool:
     except ClearfiltersError:
         return False
     return True
-
-
-def table_analyses(table: str) -> tuple[str, ...]:
-    """The analyses whose measurements a table reads."""
-    return table_spec(table).analyses
-
-
-def figure_analyses(figure: str) -> tuple[str, ...]:
-    """The analyses whose measurements a figure reads."""
-    return figure_spec(figure).analyses
 
 
 def _json(slice_: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import clearfilters
-from clearfilters import workflow
+from clearfilters import machine
 from clearfilters.registry import DATASETS, FIGURES, MEASUREMENTS, METHODS, NETWORKS, TABLES
 from clearfilters.step_code import (
     STEP_MODULES,
@@ -157,7 +157,7 @@ def test_no_module_takes_what_the_package_names_for_others() -> None:
 def test_a_training_asks_for_one_gpu_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workflow, "glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1"])
-    assert workflow.gpus() == 1
-    monkeypatch.setattr(workflow, "glob", lambda pattern: [])
-    assert workflow.gpus() == 0
+    monkeypatch.setattr(machine, "glob", lambda pattern: ["/dev/nvidia0", "/dev/nvidia1"])
+    assert machine.gpus() == 1
+    monkeypatch.setattr(machine, "glob", lambda pattern: [])
+    assert machine.gpus() == 0

@@ -23,7 +23,7 @@ rule report:
 
 rule table:
     input:
-        metrics=lambda wildcards: plan.metric_files(*table_analyses(wildcards.id)),
+        metrics=lambda wildcards: plan.metric_files(*table_spec(wildcards.id).analyses),
         modules=lambda wildcards: step_files("table", TABLES[wildcards.id]),
     output:
         csv=report(
@@ -41,7 +41,7 @@ rule table:
     resources:
         mem_mb=1000,
     params:
-        index=lambda wildcards: plan.index_file(*table_analyses(wildcards.id)),
+        index=lambda wildcards: plan.index_file(*table_spec(wildcards.id).analyses),
         run=lambda wildcards: plan.results,
         caption=lambda wildcards, output: table_caption(Path(output.md)),
     shell:
@@ -51,7 +51,7 @@ rule table:
 
 rule figure:
     input:
-        metrics=lambda wildcards: plan.metric_files(*figure_analyses(wildcards.id)),
+        metrics=lambda wildcards: plan.metric_files(*figure_spec(wildcards.id).analyses),
         modules=lambda wildcards: step_files("figure", FIGURES[wildcards.id]),
     output:
         png=report(
@@ -71,7 +71,7 @@ rule figure:
     resources:
         mem_mb=1000,
     params:
-        index=lambda wildcards: plan.index_file(*figure_analyses(wildcards.id)),
+        index=lambda wildcards: plan.index_file(*figure_spec(wildcards.id).analyses),
         run=lambda wildcards: plan.results,
         caption=lambda wildcards, output: figure_caption(Path(output.png)),
     shell:
@@ -185,8 +185,6 @@ rule page:
         tables=rules.tables.input,
         figures=rules.figures.input,
         claims=rules.claims.output,
-        # It links those that there are; where measurements are only recorded, none is made.
-        galleries=[] if plan.is_recorded else plan.gallery_files(),
         modules=step_files("report", *TABLES.values(), *FIGURES.values()),
     output:
         report(
@@ -206,6 +204,7 @@ rule page:
         index=lambda wildcards: plan.index_file(DATA, *MEASUREMENTS),
         run=lambda wildcards: plan.results,
         presets=[os.path.relpath(file) for file in workflow.config_settings.configfiles],
+        galleries=plan.galleries,
     shell:
         "clearfilters report --run-folder {params.run:q} --index {params.index:q}"
-        " --presets {params.presets:q} --out {output:q} 2>&1 | tee {log:q}"
+        " --presets {params.presets:q} --galleries {params.galleries:q} --out {output:q} 2>&1 | tee {log:q}"

@@ -50,18 +50,20 @@ def write_page(
     figure_ids: Sequence[str],
     out: Path,
     presets: Sequence[str] = (),
+    galleries: Sequence[str] = (),
 ) -> None:
     """Write the page of a run.
 
     Args:
-        run_folder: results/<run>, whose figures/<id>.png and claims.csv are shown, and to whose
-            filters/<experiment>.html the page links; the contact sheet of the animals comes first,
-            where a data set is rendered.
+        run_folder: results/<run>, whose figures/<id>.png and claims.csv are shown; the contact
+            sheet of the animals comes first, where a data set is rendered.
         index: see `clearfilters.reporting.records`; the tables are made from it.
         table_ids: in the order shown.
         figure_ids: in the order shown; one that was not drawn is listed as not run.
         out: the HTML file; images and styles are inside it.
         presets: the files laid over params.yaml, for the commands that make the run again.
+        galleries: experiments whose filters/<experiment>.html the page links to, whether it is
+            there or not: the page of a clone without networks is the same.
 
     Raises:
         ClearfiltersError: for an unknown id, or a measurement that is missing, malformed or made
@@ -86,7 +88,7 @@ def write_page(
         counts=count(claims),
         claims=claims,
         rule=RULE,
-        galleries=sorted(path.name for path in (run_folder / "filters").glob("*.html")),
+        galleries=galleries,
         figures=figures,
         tables=[_table(build_table(table_id, index)) for table_id in table_ids],
         facts=facts(records),
