@@ -61,7 +61,13 @@ MADE_ANEW: dict[str, tuple[dict[str, float], set[str]]] = {
     "forest size": ({"trees": 4}, {*DETECTION, *ALWAYS}),
     "tightening threshold": (
         {"threshold": 0.4},
-        {"measured_model resnet20-std 0", "measured_model resnet20-lsg 0", *OF_FEATURES, *ALWAYS},
+        {
+            "measured_model resnet20-std 0",
+            "measured_model resnet20-lsg 0",
+            "gallery resnet20-lsg",
+            *OF_FEATURES,
+            *ALWAYS,
+        },
     ),
     "an experiment's learning rate": (
         {"lr": 0.05},
