@@ -26,6 +26,7 @@ from clearfilters.registry import FIGURES, MEASUREMENTS, TABLES
 from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec
 from clearfilters.reporting.records import DATA
 from clearfilters.reporting.report_captions import figure_caption, table_caption
+from clearfilters.reporting.summary import ANALYSES as SUMMARIZED
 from clearfilters.reporting.tables import table_spec
 from clearfilters.step_code import step_files
 from clearfilters.travelling import RECORDS, restore_records

@@ -138,7 +138,7 @@ rule claims:
 # What DVC compares runs by; in git for the run of params.yaml, so that there is one to compare with.
 rule summary:
     input:
-        metrics=plan.metric_files(*MEASUREMENTS),
+        metrics=plan.metric_files(*SUMMARIZED),
         modules=step_files("summary"),
     output:
         f"{plan.results}/summary.json",
@@ -150,7 +150,7 @@ rule summary:
     resources:
         mem_mb=1000,
     params:
-        index=lambda wildcards: plan.index_file(*MEASUREMENTS),
+        index=lambda wildcards: plan.index_file(*SUMMARIZED),
         run=lambda wildcards: plan.results,
     shell:
         "clearfilters summary --run-folder {params.run:q} --index {params.index:q}"

@@ -6,12 +6,21 @@ from statistics import fmean
 from typing import Any
 
 from clearfilters.artifacts import write_json
-from clearfilters.reporting.explainer_quantities import P
-from clearfilters.reporting.part_quantities import ACCURACY, INSTABILITY, R2, Quantity, sample_of
+from clearfilters.reporting.explainer_quantities import EXPLANATION, P
+from clearfilters.reporting.part_quantities import (
+    ACCURACY,
+    INSTABILITY,
+    LOCATION,
+    R2,
+    Quantity,
+    sample_of,
+)
 from clearfilters.reporting.records import Experiment, Index, Records, Sample, load, summarize
 from clearfilters.reporting.table import number
 
 Values = dict[str, Any]
+# The measurements that it reads.
+ANALYSES = ("classification", "phi", "mis", "detection", LOCATION, EXPLANATION)
 
 
 def write_summary(index: Index, out: Path) -> None:
@@ -28,7 +37,7 @@ def write_summary(index: Index, out: Path) -> None:
     Raises:
         ClearfiltersError: if a measurement is missing, malformed or of other parameters.
     """
-    records = load(index)
+    records = load(index, ANALYSES)
     write_json(out, {e.name: _summary(records, e) for e in records.experiments()})
 
 
