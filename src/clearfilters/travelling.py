@@ -88,17 +88,21 @@ def restore_records(folder: Path) -> list[str]:
     known = FilePersistence(nolock=True, path=SNAKEMAKE)
     jobs: list[Job] = [job for path in sorted(folder.glob("*.json")) for job in read_json(path)]
     dates = _dates(jobs)
-    restored = []
-    for job in jobs:
-        foreign = [name for name in job["outputs"] if _is_foreign(known, Path(name))]
-        if not foreign or not _is_as_kept(job):
+    restored: list[str] = []
+    # What a job was made of comes first: it has the later date.
+    for job in sorted(jobs, key=lambda job: -dates[next(iter(job["outputs"]))]):
+        # DVC leaves a file that has the same content. If what it was made of was put in place, its
+        # own record may be that of other inputs.
+        of_restored = not {*job["record"]["input"]}.isdisjoint(restored)
+        foreign = any(_is_foreign(known, Path(name)) for name in job["outputs"])
+        if not (foreign or of_restored) or not _is_as_kept(job):
             continue
-        for name in foreign:
+        for name in job["outputs"]:
             date = dates[name]
             os.utime(name, (date, date))
             record = MetadataRecord(**job["record"], starttime=date, endtime=date)
             known._write_record(name, record)
-        restored += foreign
+            restored.append(name)
     return restored
 
 

@@ -4,13 +4,16 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from project import Project, shrink
+from snakemake.persistence import MetadataRecord
+from snakemake.persistence.file import FilePersistence
 
-from clearfilters.artifacts import CHECKPOINT_FILES, parameters_hash
-from clearfilters.travelling import keep_records, restore_records
+from clearfilters.artifacts import CHECKPOINT_FILES, file_sha256, parameters_hash
+from clearfilters.travelling import FIELDS, SNAKEMAKE, keep_records, restore_records
 from clearfilters.workflow import Plan
 
 Copy = Callable[..., Project]
@@ -91,3 +94,49 @@ def test_a_file_of_other_content_is_left_alone(
     os.utime("made/a", (1e9, 1e9))
     assert restore_records(Path("records")) == []
     assert Path("made/a").stat().st_mtime == 1e9
+
+
+def test_a_file_that_was_left_gets_the_record_of_what_was_put_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC leaves files of the same content, whose record here is of other inputs."""
+    monkeypatch.chdir(tmp_path)
+    known = FilePersistence(nolock=True, path=SNAKEMAKE)
+    for name in ("measured", "table.csv", "table.md", "page"):
+        Path(name).write_text(name)
+
+    def record(inputs: list[str], checksum: str, date: float = 0.0) -> dict[str, Any]:
+        fields: dict[str, Any] = {**dict.fromkeys(FIELDS), "input": inputs, "log": inputs}
+        fields["record_format_version"] = 0
+        fields["input_checksums"] = dict.fromkeys(inputs, checksum)
+        return {**fields, "starttime": date, "endtime": date} if date else fields
+
+    # Left as they were: made here of another measurement.
+    for name, inputs in (("table.csv", ["measured"]), ("page", ["table.csv"])):
+        date = Path(name).stat().st_mtime
+        known._write_record(name, MetadataRecord(**record(inputs, "another", date)))
+    kept = [
+        {
+            "outputs": {name: file_sha256(Path(name)) for name in outputs},
+            "record": record(inputs, "the kept"),
+        }
+        for outputs, inputs in (
+            (["page"], ["table.csv"]),
+            (["table.csv", "table.md"], ["measured"]),
+            (["measured"], []),
+        )
+    ]
+    Path("records").mkdir()
+    Path("records/report.json").write_text(json.dumps(kept))
+
+    assert restore_records(Path("records")) == ["measured", "table.csv", "table.md", "page"]
+    dates = []
+    for name in ("measured", "table.csv", "page"):
+        found = known._read_record(name)
+        assert found is not None
+        assert set(found.input_checksums.values()) <= {"the kept"}
+        assert found.endtime == Path(name).stat().st_mtime
+        dates.append(found.endtime)
+    # Older than what it was made of, so that Snakemake compares checksums.
+    assert dates == sorted(dates, reverse=True)
+    assert restore_records(Path("records")) == []
