@@ -103,21 +103,22 @@ commit: env
 	@$(NEEDS_GIT)
 	@$(NEEDS_NO_LINK)
 	$(SNAKEMAKE) all
-	$(BIN)/dvc repro --quiet
+	$(BIN)/dvc repro
 	$(BIN)/dvc status
 
 # Trained networks, and the quick run's measurements, tables, figures and page, as they were recorded: no
-# training. Left out is what the remote does not have (docs/dvc.md).
+# training. Left out is what the remote in this repository does not have (docs/dvc.md). A file that was
+# changed here is left, with an error that names it.
 pull: env
 	@$(NEEDS_GIT)
-	$(BIN)/dvc pull --quiet --recursive results
-	$(BIN)/dvc pull --quiet $(SHIPPED)
+	$(BIN)/dvc pull --remote repository --recursive results
+	$(BIN)/dvc pull --remote repository $(SHIPPED)
 
 # The quick run made and recorded, and what is shipped of it put into the remote in this repository, without
 # what no pointer names any more, here (other experiments' files too) and there. Then commit what git shows.
 release: commit
-	$(BIN)/dvc push
-	$(BIN)/dvc gc --workspace --cloud --force --quiet
+	$(BIN)/dvc push --remote repository
+	$(BIN)/dvc gc --workspace --cloud --remote repository --force
 	git add dvc.lock remote results/quick
 	git status --short
 

@@ -30,6 +30,8 @@ from clearfilters.reporting.differences import file_differences
 from clearfilters.reporting.figures import CONTACT_SHEET, draw_figure, figure_spec
 from clearfilters.reporting.numbers import write_numbers
 from clearfilters.reporting.records import DATA, expand_index
+from clearfilters.reporting.summary import ANALYSES as SUMMARIZED
+from clearfilters.reporting.summary import write_summary
 from clearfilters.reporting.tables import table_spec, write_table
 from clearfilters.workflow import Plan
 
@@ -117,7 +119,7 @@ def regenerate(plan: Plan, folder: Path, out: Path) -> None:
     Args:
         plan: of the run.
         folder: `results/<run>`, whose measurements are read.
-        out: takes tables/, figures/ and claims.csv.
+        out: takes tables/, figures/, claims.csv and summary.json.
 
     Raises:
         ClearfiltersError: if a measurement is missing, malformed or made with other parameters.
@@ -130,6 +132,7 @@ def regenerate(plan: Plan, folder: Path, out: Path) -> None:
         file = out / "tables" / id_
         entries = index(*table_spec(id_).analyses)
         write_table(id_, entries, file.with_suffix(".csv"), file.with_suffix(".md"))
+    write_summary(index(*SUMMARIZED), out / "summary.json")
     write_claims(index(*MEASUREMENTS), plan.params.claims.model_dump(), out / "claims.csv")
     for id_ in plan.figures:
         drawing = draw_figure(id_, index(*figure_spec(id_).analyses))
@@ -214,7 +217,7 @@ def _compared(folder: Path, made: Path, figures: Collection[Path]) -> Iterator[P
     expected |= {path.relative_to(folder) for path in figures}
     there = {
         path.relative_to(folder)
-        for pattern in ("tables/*", "figures/*", "claims.csv")
+        for pattern in ("tables/*", "figures/*", "claims.csv", "summary.json")
         for path in folder.glob(pattern)
     }
     for path in sorted(expected | there):

@@ -19,6 +19,7 @@ from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from clearfilters.artifacts import file_sha256, read_json, write_json
+from clearfilters.errors import ClearfiltersError
 
 # Below a run's folder: a file per stage.
 RECORDS = "records"
@@ -83,10 +84,10 @@ def restore_records(folder: Path) -> list[str]:
         The files whose records were restored.
 
     Raises:
-        ClearfiltersError: if one of the kept records is damaged.
+        ClearfiltersError: if a file of kept records is damaged, or of another version.
     """
     known = FilePersistence(nolock=True, path=SNAKEMAKE)
-    jobs: list[Job] = [job for path in sorted(folder.glob("*.json")) for job in read_json(path)]
+    jobs = [job for path in sorted(folder.glob("*.json")) for job in _read(path)]
     dates = _dates(jobs)
     restored: list[str] = []
     # What a job was made of comes first: it has the later date.
@@ -100,10 +101,30 @@ def restore_records(folder: Path) -> list[str]:
         for name in job["outputs"]:
             date = dates[name]
             os.utime(name, (date, date))
-            record = MetadataRecord(**job["record"], starttime=date, endtime=date)
+            record = _record(job, date)
             known._write_record(name, record)
             restored.append(name)
     return restored
+
+
+def _read(path: Path) -> list[Job]:
+    jobs: list[Job] = read_json(path)
+    try:
+        for job in jobs:
+            _record(job, LONG_AGO)
+            if not job["outputs"]:
+                raise ValueError("a job without outputs")
+    except (LookupError, TypeError, ValueError) as error:
+        raise ClearfiltersError(
+            f"{path}: records of Snakemake's as this version keeps them expected, found another "
+            f"content ({type(error).__name__}); bring it again (dvc checkout --force {path}), "
+            "or delete it"
+        ) from None
+    return jobs
+
+
+def _record(job: Job, date: float) -> MetadataRecord:
+    return MetadataRecord(**job["record"], starttime=date, endtime=date)
 
 
 def _files(place: Path) -> list[Path]:

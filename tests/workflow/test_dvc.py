@@ -53,7 +53,7 @@ def test_make_pull_names_what_is_pushed(stages: dict[str, Any]) -> None:
         ["make", "--no-print-directory", "-n", "-o", ".venv/.installed", "pull"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    assert set(shown.splitlines()[-1].split("--quiet ")[1].split()) == pushed
+    assert set(shown.splitlines()[-1].split("--remote repository ")[1].split()) == pushed
 
 
 def test_every_parameter_is_known_to_a_stage(

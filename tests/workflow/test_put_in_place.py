@@ -13,6 +13,7 @@ from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 from clearfilters.artifacts import CHECKPOINT_FILES, file_sha256, parameters_hash
+from clearfilters.errors import ClearfiltersError
 from clearfilters.travelling import FIELDS, SNAKEMAKE, keep_records, restore_records
 from clearfilters.workflow import Plan
 
@@ -88,7 +89,8 @@ def test_a_file_of_other_content_is_left_alone(
     (tmp_path / "made").mkdir()
     keep_records([Path("made")], Path("records/data.json"))
     assert json.loads(Path("records/data.json").read_text()) == []
-    job = {"outputs": {"made/a": "0" * 64}, "record": {"input": [], "rule": "a"}}
+    fields = {**dict.fromkeys(FIELDS), "input": [], "rule": "a", "record_format_version": 0}
+    job = {"outputs": {"made/a": "0" * 64}, "record": fields}
     Path("records/data.json").write_text(json.dumps([job]))
     Path("made/a").write_text("edited by hand")
     os.utime("made/a", (1e9, 1e9))
@@ -140,3 +142,10 @@ def test_a_file_that_was_left_gets_the_record_of_what_was_put_beside_it(
     # Older than what it was made of, so that Snakemake compares checksums.
     assert dates == sorted(dates, reverse=True)
     assert restore_records(Path("records")) == []
+
+
+@pytest.mark.parametrize("content", ["{", '[{"x": 1}]', '[{"outputs": {}, "record": {}}]', "3"])
+def test_damaged_records_are_an_error_that_names_the_file(tmp_path: Path, content: str) -> None:
+    (tmp_path / "train.json").write_text(content)
+    with pytest.raises(ClearfiltersError, match=r"train\.json"):
+        restore_records(tmp_path)
