@@ -7,11 +7,10 @@ import pandas as pd
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.errors import ClearfiltersError
+from clearfilters.reporting.digits import FORMAT
 
 EPOCH = "epoch"
 CURVES = ("train_loss", "train_accuracy")
-# Significant digits, as in tables.
-FORMAT = "%.6g"
 
 
 def write_curves(histories: Sequence[Path], out: Path) -> None:
@@ -27,7 +26,7 @@ def write_curves(histories: Sequence[Path], out: Path) -> None:
     read = [_read(path) for path in histories]
     with atomic_path(out) as temporary:
         mean = pd.concat(read).groupby(EPOCH, as_index=False).mean()
-        mean.to_csv(temporary, index=False, float_format=FORMAT)
+        mean.to_csv(temporary, index=False, float_format=f"%{FORMAT}")
 
 
 def _read(path: Path) -> pd.DataFrame:

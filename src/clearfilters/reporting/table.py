@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clearfilters.artifacts import atomic_path
+from clearfilters.reporting.digits import FORMAT
 from clearfilters.reporting.published import Published
 from clearfilters.reporting.records import Records, Sample, summarize
 
@@ -142,8 +143,8 @@ def write_csv(table: Table, out: Path) -> None:
 
 
 def number(value: float | None) -> str:
-    """Six significant digits, so that rounding noise does not change a file; empty for None."""
-    return "" if value is None else f"{value:.6g}"
+    """SIGNIFICANT_DIGITS, so that rounding noise does not change a file; empty for None."""
+    return "" if value is None else f"{value:{FORMAT}}"
 
 
 def write_markdown(table: Table, out: Path) -> None:

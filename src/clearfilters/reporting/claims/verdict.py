@@ -6,6 +6,7 @@ from itertools import product
 from statistics import fmean
 
 from clearfilters.reporting.claims.comparisons import COMPARISONS
+from clearfilters.reporting.digits import FORMAT
 from clearfilters.reporting.records import Experiment, Sample, Summary, summarize
 
 RULE = (
@@ -29,8 +30,6 @@ NOT_RUN = "not run"
 VERDICTS = (REPRODUCED, REPRODUCED_UNTRAINED, CANNOT_HOLD, NOT_REPRODUCED, NOT_RUN)
 # Trained, but without what is claimed: it is named, and makes no other verdict.
 MASKS_ONLY = "masks only"
-# As many digits as claims.csv has.
-SHOWN_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def as_well_text(evidence: Evidence) -> str:
 
 def as_shown(number: float) -> float:
     """A number as claims.csv shows it: a difference that nobody can see decides nothing."""
-    return float(f"{number:.{SHOWN_DIGITS}g}")
+    return float(f"{number:{FORMAT}}")
 
 
 def present(evidence: Evidence) -> bool:
