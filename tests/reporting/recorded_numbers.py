@@ -17,13 +17,10 @@ from scipy.stats import spearmanr
 from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[2]
-RUNS = {
-    "cifar10": ["cifar10"],
-    "cifar10-pilot": ["cifar10-pilot"],
-    "voc": ["voc"],
-    "cifar10-paper": ["cifar10-paper", "trained/cifar10-paper"],
-    "parts": ["parts", "trained/parts"],
-}
+# Run -> its presets.
+RUNS: dict[str, list[str]] = yaml.safe_load(
+    (ROOT / "workflow/committed_runs.yaml").read_text(encoding="utf-8")
+)
 NO_NETWORK = {
     "whole image": "whole_image",
     "centred box of the average size": "centred_box",
@@ -39,7 +36,7 @@ Values = dict[str, Any]
 @cache
 def params(run: str) -> dict[str, Any]:
     merged: dict[str, Any] = {}
-    for path in ("params.yaml", *(f"workflow/presets/{name}.yaml" for name in RUNS[run])):
+    for path in ("params.yaml", *(f"workflow/presets/{name}" for name in RUNS[run])):
         update_config(merged, yaml.safe_load((ROOT / path).read_text(encoding="utf-8")))
     return merged
 
