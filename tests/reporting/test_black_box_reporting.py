@@ -112,7 +112,8 @@ def test_claims_both_ways(run: SyntheticRun, tmp_path: Path) -> None:
     # 1 and 2 of 50 against 7 and 8.
     bounds = [wilson_interval(1, 50), wilson_interval(2, 50)]
     low, high = (50 * sum(side) for side in zip(*bounds, strict=True))
-    expected = f"intervals overlap: within noise (95 %: {low:.1f} to {high:.1f} against"
+    expected = "intervals overlap: within what these images tell "
+    expected += f"(95 %: {low:.1f} to {high:.1f} against"
     assert line["note"].startswith(expected)
     assert "accuracy 91.10 against 90.10 percent" in line["note"]
     line = judged["csg_black_box_one_pixel:csg"]

@@ -13,7 +13,14 @@ from snakemake.utils import update_config
 from clearfilters.errors import ClearfiltersError
 from clearfilters.reporting.claims.cases import GATHER
 from clearfilters.reporting.claims.comparisons import COMPARISONS
-from clearfilters.reporting.claims.noise import BEYOND, ONE_SEED, WITHIN, difference_of
+from clearfilters.reporting.claims.noise import (
+    BEYOND,
+    NO_SPREAD,
+    ONE_SEED,
+    WITHIN,
+    deciding,
+    difference_of,
+)
 from clearfilters.reporting.claims.schema import (
     CLAIM_FILES,
     Cases,
@@ -163,15 +170,26 @@ def test_one_seed_tells_nothing_of_noise() -> None:
         assert (found.low, found.high, found.noise) == (None, None, ONE_SEED)
 
 
-def test_without_spread_the_interval_is_a_point() -> None:
-    same = difference_of(evidence([0.1, 0.1], [0.1, 0.1], "below"))
-    assert (same.mean, same.low, same.high, same.noise) == (0, 0, 0, WITHIN)
-    lower = difference_of(evidence([0.1, 0.1], 0.2, "below"))
-    assert (lower.low, lower.high, lower.noise) == (
-        pytest.approx(-0.1),
-        pytest.approx(-0.1),
-        BEYOND,
-    )
+@pytest.mark.parametrize("right", [[0.1, 0.1], 0.2])
+def test_without_spread_there_is_no_interval(right: Any) -> None:
+    found = difference_of(evidence([0.1, 0.1], right, "below"))
+    assert (found.low, found.high, found.noise) == (None, None, NO_SPREAD)
+    assert found.mean == pytest.approx(-0.1 if right == 0.2 else 0)
+
+
+def test_what_decides_is_what_fails_or_else_the_least_certain() -> None:
+    sure, near = evidence([0.7, 0.71], 0.5, "above"), evidence([0.6, 0.9], 0.5, "above")
+    fails, too = evidence([0.4, 0.41], 0.5, "above"), evidence([0.4, 0.9], 0.5, "above")
+    once, flat = evidence([0.7], 0.5, "above"), evidence([0.7, 0.7], 0.5, "above")
+    for conditions, expected in (
+        ([sure, near, fails, too], fails),
+        ([too, fails], too),
+        ([sure, flat, once, near], near),
+        ([sure, flat, once], once),
+        ([sure, flat], flat),
+    ):
+        assert deciding(conditions) is expected
+    assert deciding([sure, evidence([0.8, 0.81], 0.5, "above")]) is sure
 
 
 @pytest.mark.parametrize(

@@ -227,9 +227,12 @@ def test_best_of_both(
     if verdict == "reproduced":
         assert finding.note == (
             "1 of 2 settings: held. Shown: R² 0.600, 2.50 cells apart, error 3.00 against 1.00 "
-            "percent; 1 seed"
+            "percent; chosen among 2 on these seeds; the interval does not account for it; 1 seed"
         )
     else:
+        # What fails is its accuracy.
+        assert "difference and noise: part_accuracy, heavy 0.85 against " in finding.note
+        assert finding.difference == pytest.approx(-0.14)
         assert finding.note.startswith("0 of 2 settings: none. Shown: R² 0.730, 2.80 cells apart")
 
 

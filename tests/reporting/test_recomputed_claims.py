@@ -102,6 +102,14 @@ def bound_of(run: str, condition: dict[str, Any], subject: str) -> float | None:
 
 def met(run: str, condition: dict[str, Any], subject: str, other: str | None) -> bool | None:
     """Whether a condition of the subject and its partner holds; None where a number is missing."""
+    sides = asked_of(run, condition, subject, other)
+    if sides is None:
+        return None
+    return holds(sides, condition["comparison"], margin_of(run, condition))
+
+
+def asked_of(run: str, condition: dict[str, Any], subject: str, other: str | None) -> Sides | None:
+    """Both sides of a condition; None where a number is missing."""
     left = sample(run, subject, condition["quantity"])
     right: Sample | float | None = bound_of(run, condition, subject)
     if right is None:
@@ -110,9 +118,7 @@ def met(run: str, condition: dict[str, Any], subject: str, other: str | None) ->
         right = {} if owner is None else sample(
             run, owner, condition["quantity"], side.get("state", "trained")
         )  # fmt: skip
-    if not left or right == {}:
-        return None
-    return holds((left, right), condition["comparison"], margin_of(run, condition))
+    return None if not left or right == {} else (left, right)
 
 
 # What stands on both sides of a line.
@@ -189,7 +195,7 @@ def check(run: str, line: Line) -> None:
         same(line[f"{key}_mean"], mean(side))
         same(line[f"{key}_std"], float(spread) if spread else None)
         assert line[f"{key}_seeds"] == (str(len(values)) if values else "")
-    check_difference(line, claim["comparison"], margin_of(run, claim), sides)
+    check_noise(line, conditions_of(run, claim, subject, sides))
     assert line["verdict"] == verdict(run, claim, line, subject, sides)
 
 
@@ -200,16 +206,57 @@ def same(text: str, number: float | None) -> None:
         assert float(text) == pytest.approx(number, rel=2e-5, abs=1e-12)
 
 
-def check_difference(line: Line, comparison: str, margin: float, sides: Sides) -> None:
-    left, right = sides
+# Sides, a comparison and its margin.
+Asked = tuple[Sides, str, float]
+# What is not certain comes first.
+NOISE = (
+    "within noise",
+    "one seed: noise unknown",
+    "no spread over seeds: noise unknown",
+    "beyond noise",
+)
+
+
+def conditions_of(run: str, claim: dict[str, Any], subject: str, sides: Sides) -> list[Asked]:
+    """All that must hold, the claim's own first."""
+    if claim.get("cases") == "steps_of_eta":
+        points = points_of(run, claim, subject)
+        steps = [(b, a) for a, b in pairwise(points)]
+        return [(one, "above", 0.0) for one in (sides, *steps)]
+    found = [(sides, claim["comparison"], margin_of(run, claim))]
+    for condition in claim.get("also", []):
+        other = partner(run, subject, claim["partner"]) if "partner" in claim else None
+        asked = asked_of(run, condition, subject, other)
+        assert asked is not None
+        found.append((asked, condition["comparison"], margin_of(run, condition)))
+    return found
+
+
+def check_noise(line: Line, conditions: list[Asked]) -> None:
+    """The difference is of what fails, else of the least certain; the note says so."""
+    failing = [one for one in conditions if not holds(*one)]
+    certainty = [NOISE.index(noise_of(*one)[0]) for one in conditions]
+    decides = failing[0] if failing else conditions[certainty.index(min(certainty))]
+    assert ("difference and noise: " in line["note"]) == (decides is not conditions[0])
+    (left, right), *_ = decides
     same(line["difference"], mean(left) - mean(right))
-    if len(left) < 2 or (isinstance(right, dict) and len(right) < 2):
-        assert (line["ci_low"], line["ci_high"]) == ("", "")
-        assert line["noise"] == "one seed: noise unknown"
-        return
-    low, high = interval(left, right)
+    noise, low, high = noise_of(*decides)
     same(line["ci_low"], low)
     same(line["ci_high"], high)
+    assert line["noise"] == noise
+
+
+def noise_of(
+    sides: Sides, comparison: str, margin: float
+) -> tuple[str, float | None, float | None]:
+    """What it is called, and the ends of the interval."""
+    left, right = sides
+    if len(left) < 2 or (isinstance(right, dict) and len(right) < 2):
+        return "one seed: noise unknown", None, None
+    theirs = list(right.values()) if isinstance(right, dict) else [right]
+    if len({six(x) for x in left.values()}) == len({six(x) for x in theirs}) == 1:
+        return "no spread over seeds: noise unknown", None, None
+    ends = interval(left, right)
     sign = 1.0 if mean(left) >= mean(right) else -1.0
     shift = SHIFTED.get(comparison, sign if comparison == "apart_by_at_most" else 0.0) * margin
     factor = margin if comparison == "at_most_times" else 1.0
@@ -219,15 +266,13 @@ def check_difference(line: Line, comparison: str, margin: float, sides: Sides) -
     else:
         limit = right + shift
     low, high = interval(left, limit)
-    assert line["noise"] == ("within noise" if low <= 0 <= high else "beyond noise")
+    return ("within noise" if low <= 0 <= high else "beyond noise"), *ends
 
 
 def interval(left: Sample, right: Sample | float) -> tuple[float, float]:
     """95 % of the difference, by the tests of SciPy."""
     ours = [six(value) for value in left.values()]
     theirs = [six(value) for value in right.values()] if isinstance(right, dict) else [right]
-    if len(set(ours)) == len(set(theirs)) == 1:
-        return ours[0] - theirs[0], ours[0] - theirs[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a side without spread
         if isinstance(right, dict):
@@ -285,6 +330,12 @@ def weight(run: str, experiment: str) -> float:
 
 
 def rises(run: str, claim: dict[str, Any], explainer: str) -> bool:
+    ascending = points_of(run, claim, explainer)
+    return all(holds((b, a), "above", 0.0) for a, b in pairwise(ascending))
+
+
+def points_of(run: str, claim: dict[str, Any], explainer: str) -> list[Sample]:
+    """By ascending eta."""
     every = params(run)["experiments"]
     performer = every[explainer]["performer"]
     points = {
@@ -292,8 +343,7 @@ def rises(run: str, claim: dict[str, Any], explainer: str) -> bool:
         for e in experiments(run, "explainer", "explainer-eta")
         if every[e]["performer"] == performer and measured(run, "explanation", e)
     }
-    ascending = [points[eta] for eta in sorted(points)]
-    return all(holds((b, a), "above", 0.0) for a, b in pairwise(ascending))
+    return [points[eta] for eta in sorted(points)]
 
 
 def met_on_means(run: str, given: dict[str, Any], subject: str, other: str | None) -> bool:

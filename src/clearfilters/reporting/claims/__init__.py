@@ -11,7 +11,7 @@ from clearfilters.params.reading import parse
 from clearfilters.params.run import ClaimsParams
 from clearfilters.registry import MEASUREMENTS
 from clearfilters.reporting.claims.cases import GATHER, Case
-from clearfilters.reporting.claims.noise import difference_of
+from clearfilters.reporting.claims.noise import deciding, difference_of, difference_text
 from clearfilters.reporting.claims.partners import OF_OTHER_EPOCHS
 from clearfilters.reporting.claims.quantities import Run
 from clearfilters.reporting.claims.remarks import IMPOSSIBLE
@@ -104,16 +104,19 @@ def _judged(run: Run, claim: Claim, case: Case, about: Finding) -> Finding:
     evidence = case.evidence
     if evidence is None:
         return about
+    conditions = (evidence, *case.also)
     verdict = NOT_REPRODUCED
-    if all(map(holds, (evidence, *case.also))):
+    if all(map(holds, conditions)):
         without_training = as_well(evidence).keys() - {MASKS_ONLY}
         verdict = REPRODUCED_UNTRAINED if without_training else REPRODUCED
     reason = ""
     if claim.impossible is not None:
         reason = IMPOSSIBLE[claim.impossible](run, case.subject, case.partner, evidence)
         verdict = CANNOT_HOLD if reason else verdict
-    difference = difference_of(evidence)
-    one_seed = "1 seed" if any(map(of_one_seed, (evidence, *case.also))) else ""
+    decides = deciding(conditions)
+    difference = difference_of(decides)
+    which = "" if decides is evidence else difference_text(decides)
+    one_seed = "1 seed" if any(map(of_one_seed, conditions)) else ""
     compared = None if claim.matched_by == OF_OTHER_EPOCHS else case.partner
     epochs = unequal_epochs(case.subject, compared)
     return replace(
@@ -123,7 +126,7 @@ def _judged(run: Run, claim: Claim, case: Case, about: Finding) -> Finding:
         left=summarize(evidence.left),
         right_label=evidence.right_label,
         right=right_summary(evidence),
-        note="; ".join(filter(None, (reason, about.note, one_seed, epochs))),
+        note="; ".join(filter(None, (reason, about.note, which, one_seed, epochs))),
         as_well_without_training=as_well_text(evidence),
         difference=difference.mean,
         low=difference.low,

@@ -134,6 +134,10 @@ def _best(settings: Sequence[_Setting], id_: str) -> Case:
     passing = [s.pair[0].label for s in settings if s.met == len(s.conditions)]
     named = ", ".join(passing) or "none"
     note = f"{len(passing)} of {len(settings)} settings: {named}. Shown: {best.note}"
+    if len(settings) > 1:
+        note += (
+            f"; chosen among {len(settings)} on these seeds; the interval does not account for it"
+        )
     first, *others = best.conditions
     return Case(id_, *best.pair, first, tuple(others), note)
 
@@ -206,7 +210,9 @@ def _steps_of_eta(run: Run, claim: Claim, network: str) -> Iterator[Case]:
 
 def _step(claim: Claim, smaller: _Point, larger: _Point) -> Evidence:
     labels = larger[0].label, smaller[0].label
-    return Evidence(labels[0], larger[1], labels[1], smaller[1], claim.comparison)
+    return Evidence(
+        labels[0], larger[1], labels[1], smaller[1], claim.comparison, quantity=claim.quantity
+    )
 
 
 def _pairs_of_eta(run: Run, claim: Claim, network: str) -> Iterator[Case]:

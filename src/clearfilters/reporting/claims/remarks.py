@@ -19,8 +19,12 @@ def _attack_intervals(analysis: str) -> Remark:
         assert partner is not None
         low, high, _ = mean_interval(run.records, e, analysis)
         std_low, std_high, _ = mean_interval(run.records, partner, analysis)
-        within_noise = low <= std_high and std_low <= high
-        overlap = "intervals overlap: within noise" if within_noise else "intervals do not overlap"
+        alike = low <= std_high and std_low <= high
+        overlap = (
+            "intervals overlap: within what these images tell"
+            if alike
+            else "intervals do not overlap"
+        )
         ours, theirs = (fmean(clean_accuracy(run.records, side).values()) for side in (e, partner))
         return (
             f"{overlap} (95 %: {low:.1f} to {high:.1f} against {std_low:.1f} to {std_high:.1f}); "

@@ -19,8 +19,12 @@ RULE = (
     "that no network can meet cannot hold here. One whose experiments are missing is not run; what "
     "would run it is named. Beside a verdict stands the difference of the means with its 95 % "
     "confidence interval over seeds (Welch; of a bound, Student): it is within noise if the "
-    "interval holds the difference at which the verdict would change. Where a side has a single "
-    "seed, or both were trained for different numbers of epochs, that is noted."
+    "interval holds the difference at which the verdict would change. Without spread over seeds "
+    "there is no interval. Of a claim with several conditions the difference is that of the one "
+    "that decides: the first that fails or, if all hold, the least certain; the note names it "
+    "where it is not the first. A setting that is shown as the best of several was chosen among "
+    "them on these seeds, for which the interval does not account. Where a side has a single seed, "
+    "or both were trained for different numbers of epochs, that is noted."
 )
 REPRODUCED = "reproduced"
 REPRODUCED_UNTRAINED = "reproduced, and without training too"
@@ -43,6 +47,7 @@ class Evidence:
         margin: of the comparison, if it has one.
         without_training: name -> number per seed that could stand on the left, of what was not
             trained, or not for what is claimed.
+        quantity: what the numbers are, where a claim has several conditions.
     """
 
     left_label: str
@@ -52,6 +57,7 @@ class Evidence:
     comparison: str
     margin: float = 0.0
     without_training: Mapping[str, Sample] = field(default_factory=dict)
+    quantity: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """From a claim and an experiment that it is about to the numbers of both sides."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from statistics import fmean
 
 from clearfilters.reporting.claims.partners import MATCHES, ONLY, SETTINGS
@@ -57,7 +58,15 @@ def weigh(
         right_label, right = BOUND, _bound(run, condition.bound, e)
     if right is None:
         return None
-    evidence = Evidence(left_label, left, right_label, right, condition.comparison, margin)
+    evidence = Evidence(
+        left_label,
+        left,
+        right_label,
+        right,
+        condition.comparison,
+        margin,
+        quantity=condition.quantity,
+    )
     return evidence if present(evidence) else None
 
 
@@ -75,15 +84,8 @@ def weigh_claim(
             return None
         left = {seed: left[seed] for seed in left if seed in both}
         right = {seed: right[seed] for seed in right if seed in both}
-    return Evidence(
-        evidence.left_label,
-        left,
-        evidence.right_label,
-        right,
-        evidence.comparison,
-        evidence.margin,
-        {name: BASELINES[name](run, e, claim.quantity) for name in claim.baselines},
-    )
+    baselines = {name: BASELINES[name](run, e, claim.quantity) for name in claim.baselines}
+    return replace(evidence, left=left, right=right, without_training=baselines)
 
 
 def _side(
