@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from clearfilters.artifacts import (
     atomic_path,
@@ -22,7 +23,7 @@ from clearfilters.artifacts import (
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import ContactSheetSlice, contact_sheet_slice
-from clearfilters.params.sources import merged
+from clearfilters.params.sources import check_parameter_file, merged
 from clearfilters.registry import MEASUREMENTS
 from clearfilters.reporting.claims import write_claims
 from clearfilters.reporting.contact_sheet import write_contact_sheet
@@ -42,9 +43,20 @@ RECORD = "python workflow/tables_check.py --record"
 
 
 def committed_runs(root: Path) -> dict[str, list[str]]:
-    """Run -> its presets, from `workflow/committed_runs.yaml` of a folder."""
-    found: dict[str, list[str]] = yaml.safe_load((root / RUNS).read_text())
-    return found
+    """Run -> its presets, from `workflow/committed_runs.yaml` of a folder.
+
+    Raises:
+        ClearfiltersError: if it is missing, not YAML or no such mapping.
+    """
+    check_parameter_file(root / RUNS)
+    found = yaml.safe_load((root / RUNS).read_text())
+    try:
+        return TypeAdapter(dict[str, list[str]]).validate_python(found)
+    except ValidationError:
+        raise ClearfiltersError(
+            f"{RUNS}: a line `run: [preset, ...]` for each committed run expected, found "
+            f"{str(found)[:80]}; correct it, or restore it from git"
+        ) from None
 
 
 def plan_of(root: Path, run: str) -> Plan:

@@ -72,3 +72,10 @@ def test_many_differences_are_counted(tmp_path: Path) -> None:
         (tmp_path / f"{name}.csv").write_text(CLAIMS + "".join(lines))
     found = file_differences(tmp_path / "kept.csv", tmp_path / "made.csv")
     assert len(found) == SHOWN + 1 and found[-1] == "... and 5 more"
+
+
+def test_bytes_that_are_no_text_are_a_difference(tmp_path: Path) -> None:
+    (tmp_path / "kept.csv").write_bytes(CLAIMS.encode() + b"a,\xff,1\n")
+    (tmp_path / "made.csv").write_text(CLAIMS + "a,reproduced,1\n")
+    found = file_differences(tmp_path / "kept.csv", tmp_path / "made.csv")
+    assert found == ["a: verdict: committed \ufffd, regenerated reproduced"]

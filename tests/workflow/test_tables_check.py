@@ -191,6 +191,14 @@ def test_presets_of_another_run(root: Path) -> None:
         check_run(root, RUN)
 
 
+@pytest.mark.parametrize("text", ["", "- cifar10\n", "cifar10: cifar10.yaml\n", "cifar10: [1]\n"])
+def test_a_list_of_runs_that_is_none(text: str, tmp_path: Path) -> None:
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/committed_runs.yaml").write_text(text)
+    with pytest.raises(ClearfiltersError, match=r"^workflow/committed_runs\.yaml: a line `run: "):
+        committed_runs(tmp_path)
+
+
 def test_every_run_in_git_is_listed() -> None:
     listed = subprocess.run(
         ["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -31,7 +31,8 @@ def file_differences(kept: Path, made: Path) -> list[str]:
         kept: a CSV of tables, claims or figures, or another text.
         made: what it should be.
     """
-    before, after = (path.read_text(encoding="utf-8") for path in (kept, made))
+    # Bytes that are no text are a difference, too.
+    before, after = (path.read_text(encoding="utf-8", errors="replace") for path in (kept, made))
     if before == after:
         return []
     if kept.suffix == ".csv":
