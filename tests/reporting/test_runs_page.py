@@ -36,8 +36,21 @@ def test_no_run_yet(tmp_path: Path) -> None:
     assert "No run has a page yet" in (tmp_path / "index.html").read_text("utf-8")
 
 
-def test_a_page_of_an_earlier_version_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<!DOCTYPE html><style></style>",
+        b'<meta name="clearfilters-summary" content="{}"><style></style>',
+        b'<meta name="clearfilters-summary" content="\xff"><style></style>',
+    ],
+)
+def test_a_page_without_a_summary_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "report.html").write_text("<!DOCTYPE html><style></style>")
+    (tmp_path / "old" / "report.html").write_bytes(content)
     with pytest.raises(ClearfiltersError, match=r"old/report\.html.*make tables"):
         write_runs_page(tmp_path, tmp_path / "index.html")
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ClearfiltersError, match="nope: no such folder"):
+        write_runs_page(tmp_path / "nope", tmp_path / "index.html")

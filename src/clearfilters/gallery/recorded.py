@@ -84,13 +84,15 @@ def read_recorded(
     return Recorded(**found)
 
 
-def _best_r2(categories: Mapping[str, Any]) -> list[Named | None]:
-    """Of each filter the landmark that its place follows most, of any category."""
+def _best_r2(categories: Mapping[str, Any]) -> list[Named | None] | None:
+    """Of each filter the landmark that its place follows most, of any; None without landmarks."""
     rows = {
         _of(category, landmark, categories): row
         for category, own in categories.items()
         for landmark, row in own["trained"]["r2_filters"].items()
     }
+    if not rows:
+        return None
     return [
         max(
             ((value, name) for value, name in zip(column, rows, strict=True) if value is not None),

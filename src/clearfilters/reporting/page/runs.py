@@ -36,8 +36,11 @@ def write_runs_page(results: Path, out: Path) -> None:
         out: the HTML file, in that folder.
 
     Raises:
-        ClearfiltersError: if a page has no summary, as one of an earlier version.
+        ClearfiltersError: if there is no such folder, or a page has no summary, as one of an
+            earlier version, or a damaged one.
     """
+    if not results.is_dir():
+        raise ClearfiltersError(f"{results}: no such folder; name the one that holds the runs")
     runs = [_read(page) for page in sorted(results.glob("*/report.html"))]
     html = render(TEMPLATE, runs=runs)
     with atomic_path(out) as temporary:
@@ -59,17 +62,22 @@ class _Summary(HTMLParser):
 def _read(page: Path) -> Run:
     parser = _Summary()
     # It stands before the style and the body, which holds the pictures.
-    parser.feed(page.read_text(encoding="utf-8").partition("<style>")[0])
-    if parser.content is None:
+    parser.feed(page.read_text(encoding="utf-8", errors="replace").partition("<style>")[0])
+    try:
+        return _run(page.parent.name, parser.content or "")
+    except (ValueError, LookupError, TypeError):
         raise ClearfiltersError(
-            f"{page}: no <meta name={SUMMARY!r}>, so it was made by an earlier version; make it "
+            f"{page}: no <meta name={SUMMARY!r}> with a summary as this version writes it; make it "
             "again with `make tables`, with its preset, or delete it"
-        )
-    found: dict[str, Any] = json.loads(parser.content)
+        ) from None
+
+
+def _run(name: str, summary: str) -> Run:
+    found: dict[str, Any] = json.loads(summary)
     given = found.pop("verdicts")
     verdicts = [
         Count(verdict, style, given[verdict])
         for verdict, (style, _) in VERDICTS.items()
         if verdict in given
     ]
-    return Run(page.parent.name, **found, verdicts=verdicts)
+    return Run(name, **found, verdicts=verdicts)
