@@ -110,7 +110,7 @@ def test_data_may_be_a_link_to_another_disk(copy_project: Copy, tmp_path: Path) 
     project.snakemake("store_digits")
     assert (tmp_path / "disk/processed/quick/digits/meta.json").is_file()
     assert "data" not in project.run("git", "status", "--porcelain", "--", "data")
-    for target in ("commit", "repro"):
+    for target in ("commit", "release"):
         out = project.run("make", "-o", ".venv/.installed", target, ok=False)
         assert "behind a link, and data is one" in out and "raw.root" in out
         assert "Building DAG" not in out
@@ -133,7 +133,7 @@ def test_raw_data_may_lie_in_the_home_folder(copy_project: Copy, tmp_path: Path)
     assert f"clearfilters: {tmp_path}/raw" in log.read_text()
 
 
-@pytest.mark.parametrize("target", ["commit", "repro"])
+@pytest.mark.parametrize("target", ["commit", "pull", "release"])
 def test_dvc_without_git_says_what_to_do(copy_project: Copy, target: str) -> None:
     project = copy_project("a b")
     shutil.copy(Path(__file__).parents[2] / "Makefile", project.folder)
