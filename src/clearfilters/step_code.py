@@ -113,10 +113,16 @@ def _with_parents(module: str) -> list[str]:
 
 def _module_path(module: str) -> Path | None:
     """The file of a module of this package; None if the name is no module of it."""
+    return _file_below(clearfilters.__path__[0], module)
+
+
+# Asked for every import of every module, once for each rule and model of a run.
+@cache
+def _file_below(package: str, module: str) -> Path | None:
     parts = module.split(".")
     if parts[0] != PACKAGE:
         return None
-    path = Path(clearfilters.__path__[0], *parts[1:])
+    path = Path(package, *parts[1:])
     for candidate in (path / "__init__.py", path.with_suffix(".py")):
         if candidate.is_file():
             return candidate

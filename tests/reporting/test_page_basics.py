@@ -5,6 +5,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from contrast import contrast, schemes
 from pages import Page
 from synthetic_run import SyntheticRun
 
@@ -81,25 +82,6 @@ def test_it_can_be_walked_without_a_mouse(text: str) -> None:
 def test_it_is_made_for_phones(text: str) -> None:
     viewports = [m["content"] for m in Page(text).all("meta") if m.get("name") == "viewport"]
     assert viewports == ["width=device-width, initial-scale=1"]
-
-
-def luminance(color: str) -> float:
-    """Relative luminance of `#rrggbb`, as WCAG 2.2 defines it."""
-    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast ratio of two colours, as WCAG 2.2 defines it: 1 to 21."""
-    dark, light = sorted([luminance(one), luminance(other)])
-    return (light + 0.05) / (dark + 0.05)
-
-
-def schemes(text: str) -> list[dict[str, str]]:
-    """The colours by name, of the light and the dark scheme."""
-    blocks = re.findall(r":root \{(.*?)\}", text, re.S)
-    return [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block)) for block in blocks]
 
 
 def test_contrast_by_hand() -> None:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from clearfilters.gallery.cards import ORDERS, Card, Order, Shelf
 from clearfilters.gallery.region import SIDE
+from clearfilters.webpage import render
 
+TEMPLATE = "gallery.html.j2"
 STYLE_SHEET = "pictures.css"
 
 
@@ -52,14 +52,6 @@ def pages_of(about: About, shelves: Sequence[Shelf], names: Mapping[int, str]) -
         shelves: the layers.
         names: CSS class of each image's picture.
     """
-    environment = Environment(
-        loader=PackageLoader("clearfilters.gallery", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    template = environment.get_template("gallery.html.j2")
     paths = {
         (n, order.slug): _path(about.experiment, shelf, order, is_first=n == 0)
         for n, shelf in enumerate(shelves)
@@ -70,7 +62,9 @@ def pages_of(about: About, shelves: Sequence[Shelf], names: Mapping[int, str]) -
     for (n, slug), path in paths.items():
         shelf, up = shelves[n], "../" * path.count("/")
         order = next(order for order in ORDERS if order.slug == slug)
-        found[path] = template.render(
+        found[path] = render(
+            __package__,
+            TEMPLATE,
             about=about,
             shelf=shelf,
             order=order,

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from clearfilters.artifacts import atomic_path
 from clearfilters.reporting.claims.verdict import RULE
 from clearfilters.reporting.page.headlines import HeadlineRow, headline_rows
@@ -24,23 +22,12 @@ from clearfilters.reporting.page.verdicts import Claim, by_paper, count, own_fin
 from clearfilters.reporting.records import Index, Records, load
 from clearfilters.reporting.table import Cell, Table, flag_notes
 from clearfilters.reporting.tables import build_table
+from clearfilters.webpage import render
 
 # The second is included in the first.
 TEMPLATE, STYLE = "page.html.j2", "style.css.j2"
 # A <meta> with what results/index.html says of a run, as JSON.
 SUMMARY = "clearfilters-summary"
-
-
-def render(template: str, **content: Any) -> str:
-    """The text of a template of this folder; what it is given is escaped."""
-    environment = Environment(
-        loader=PackageLoader("clearfilters.reporting.page", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**content, style=STYLE)
 
 
 def write_page(
@@ -76,7 +63,9 @@ def write_page(
     said, headlines = sentences(records), headline_rows(records)
     findings, waiting = own_findings(claims)
     html = render(
+        __package__,
         TEMPLATE,
+        style=STYLE,
         run=run_folder.name,
         folder=run_folder.as_posix(),
         sentences=said,

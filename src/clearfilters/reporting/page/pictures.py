@@ -8,6 +8,7 @@ from pathlib import Path
 
 from clearfilters.reporting.drawing import FigureSpec, read_caption
 from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec, not_run
+from clearfilters.reporting.numbers import numbers_path
 from clearfilters.reporting.records import Records
 
 
@@ -76,7 +77,7 @@ def _drawn(run_folder: Path, figure_id: str, title: str, shown: str) -> Picture:
         return Picture(figure_id, title, missing=f"{path.name} was not drawn")
     with Image.open(path) as image:
         width, height = image.size
-    numbers = path.with_suffix(".csv")
+    numbers = numbers_path(path)
     return Picture(
         figure_id,
         title,

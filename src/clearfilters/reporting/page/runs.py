@@ -8,8 +8,9 @@ from typing import Any
 
 from clearfilters.artifacts import atomic_path
 from clearfilters.errors import ClearfiltersError
-from clearfilters.reporting.page import SUMMARY, render
+from clearfilters.reporting.page import STYLE, SUMMARY
 from clearfilters.reporting.page.verdicts import VERDICTS, Count
+from clearfilters.webpage import render
 
 TEMPLATE = "runs.html.j2"
 
@@ -42,7 +43,7 @@ def write_runs_page(results: Path, out: Path) -> None:
     if not results.is_dir():
         raise ClearfiltersError(f"{results}: no such folder; name the one that holds the runs")
     runs = [_read(page) for page in sorted(results.glob("*/report.html"))]
-    html = render(TEMPLATE, runs=runs)
+    html = render(__package__, TEMPLATE, style=STYLE, runs=runs)
     with atomic_path(out) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
