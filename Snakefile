@@ -21,7 +21,7 @@ from clearfilters.errors import ClearfiltersError
 from clearfilters.given import settle_networks
 from clearfilters.machine import gpus, memory_mb
 from clearfilters.params.measurements import of_kind
-from clearfilters.params.sources import check_parameter_file, typed
+from clearfilters.params.sources import read_parameter_file, typed
 from clearfilters.registry import FIGURES, MEASUREMENTS, TABLES
 from clearfilters.reporting.figures import CONTACT_SHEET, figure_spec
 from clearfilters.reporting.records import DATA
@@ -41,7 +41,7 @@ configfile: "params.yaml" if Path("params.yaml").is_file() else str(Path(workflo
 
 try:
     for file in workflow.configfiles:
-        check_parameter_file(Path(file))
+        read_parameter_file(Path(file))
     update_config(config, typed(workflow.config_settings.config))
     plan = Plan(config)
     if workflow.is_main_process:

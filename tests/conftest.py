@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
-from snakemake.utils import update_config
 
 from clearfilters.data import digits
 from clearfilters.data.store import Split, read_meta, write_store
 from clearfilters.methods.method import Method
 from clearfilters.params.slices import TrainingSlice
+from clearfilters.params.sources import merged
 from clearfilters.training.checkpoint import build_method, build_network
 
 ROOT = Path(__file__).parents[1]
@@ -59,9 +58,7 @@ def real_data() -> Path:
 @pytest.fixture
 def default_params() -> dict[str, Any]:
     """The content of params.yaml, fresh for each test and without aliases, as Snakemake has it."""
-    content: dict[str, Any] = {}
-    update_config(content, yaml.safe_load((ROOT / "params.yaml").read_text()))
-    return content
+    return merged([ROOT / "params.yaml"])
 
 
 @pytest.fixture(scope="session")

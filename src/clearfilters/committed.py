@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from clearfilters.artifacts import (
@@ -23,7 +22,7 @@ from clearfilters.artifacts import (
 from clearfilters.errors import ClearfiltersError
 from clearfilters.params.reading import parse
 from clearfilters.params.slices import ContactSheetSlice, contact_sheet_slice
-from clearfilters.params.sources import check_parameter_file, merged
+from clearfilters.params.sources import merged, read_parameter_file
 from clearfilters.registry import MEASUREMENTS
 from clearfilters.reporting.claims import write_claims
 from clearfilters.reporting.contact_sheet import write_contact_sheet
@@ -48,8 +47,7 @@ def committed_runs(root: Path) -> dict[str, list[str]]:
     Raises:
         ClearfiltersError: if it is missing, not YAML or no such mapping.
     """
-    check_parameter_file(root / RUNS)
-    found = yaml.safe_load((root / RUNS).read_text())
+    found = read_parameter_file(root / RUNS)
     try:
         return TypeAdapter(dict[str, list[str]]).validate_python(found)
     except ValidationError:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from clearfilters.errors import ClearfiltersError
-from clearfilters.params.sources import check_parameter_file, typed
+from clearfilters.params.sources import read_parameter_file, typed
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
     "file", [ROOT / "params.yaml", *sorted((ROOT / "workflow/presets").glob("*.yaml"))], ids=str
 )
 def test_our_own_files_pass(file: Path) -> None:
-    check_parameter_file(file)
+    read_parameter_file(file)
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,18 @@ def test_a_faulty_file_is_refused(tmp_path: Path, content: str, error: str) -> N
     file = tmp_path / "mine.yaml"
     file.write_text(content)
     with pytest.raises(ClearfiltersError, match=f"mine.yaml: {error}"):
-        check_parameter_file(file)
+        read_parameter_file(file)
 
 
 def test_one_name_in_two_blocks_is_no_repeat(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("base: &base {lr: 1, epochs: 2}\nother:\n  <<: *base\n  lr: 3\n1: a\n'1': b\n")
-    check_parameter_file(file)
+    read_parameter_file(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClearfiltersError, match=r"absent\.yaml: no such file"):
-        check_parameter_file(tmp_path / "absent.yaml")
+        read_parameter_file(tmp_path / "absent.yaml")
 
 
 def test_scalars_in_braces_are_read_as_in_a_file() -> None:

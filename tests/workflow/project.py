@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,9 @@ class Project:
         )
         return {rule: count for rule, count in counts.items() if rule not in targets}
 
-    def pending_jobs(self) -> set[str]:
+    def pending_jobs(self, *options: str) -> set[str]:
         """The jobs that Snakemake would run for `all`: rule and values of its wildcards."""
-        out = self.snakemake("--dry-run", "--quiet", "progress", "--", "all")
+        out = self.snakemake(*options, "--dry-run", "--quiet", "progress", "--", "all")
         return jobs_of(out) - {"all"}
 
     def repro(self, *arguments: str) -> list[str]:
@@ -103,6 +103,15 @@ class Project:
         params = yaml.safe_load(path.read_text())
         edit(params)
         path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def keep(self, **entries: Collection[str]) -> None:
+        """Of dictionaries of the registry these entries only: for each a job starts Python."""
+        registry = self.folder / "src/clearfilters/registry.py"
+        lines = [
+            f"{name} = {{key: entry for key, entry in {name}.items() if key in {keys}}}\n"
+            for name, keys in entries.items()
+        ]
+        registry.write_text(registry.read_text() + "".join(lines))
 
     def contents(self, pattern: str) -> dict[str, bytes]:
         """The files of a glob, by path."""

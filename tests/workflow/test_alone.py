@@ -19,7 +19,7 @@ ALONE = ("python", "workflow/alone.py", "snakemake", "--cores", "1")
 def start(project: Project) -> subprocess.Popen[bytes]:
     """A run of its own process group, once it has the lock and a job at work."""
     process = subprocess.Popen(
-        ["snakemake", "--cores", "1", "all"],
+        ["snakemake", "--cores", "1", "store_digits"],
         cwd=project.folder,
         env=project.environment,
         stdin=subprocess.DEVNULL,
@@ -44,14 +44,14 @@ def test_a_killed_run_goes_on_and_a_living_one_is_left_alone(copy_project: Copy)
     project = copy_project()
     project.change(shrink)
     first = start(project)
-    out = project.run(*ALONE, "data", ok=False)
+    out = project.run(*ALONE, "store_digits", ok=False)
     assert f"another run is going on (process {first.pid}: " in out and "Wait for its end" in out
     kill(first)
-    assert "lock" in project.snakemake("data", ok=False).lower()
-    out = project.run(*ALONE, "data")
+    assert "lock" in project.snakemake("store_digits", ok=False).lower()
+    out = project.run(*ALONE, "store_digits")
     assert "removing its lock" in out
     assert (project.folder / "data/processed/quick/digits/meta.json").is_file()
-    assert "removing its lock" not in project.run(*ALONE, "--dry-run", "data")
+    assert "removing its lock" not in project.run(*ALONE, "--dry-run", "store_digits")
 
 
 def test_a_half_written_output_is_made_again(copy_project: Copy) -> None:
@@ -62,7 +62,7 @@ def test_a_half_written_output_is_made_again(copy_project: Copy) -> None:
     half = project.folder / "data/processed/quick/digits/meta.json"
     half.parent.mkdir(parents=True, exist_ok=True)
     half.write_text("half")
-    project.run(*ALONE, "data")
+    project.run(*ALONE, "store_digits")
     assert half.read_text().startswith("{")
 
 

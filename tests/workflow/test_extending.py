@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,10 +11,19 @@ from project import ROOT, Project, shrink
 
 pytestmark = pytest.mark.slow
 
+# The table and the figure of the walk.
+OWN = "peak_distance"
 REGISTRY = "src/clearfilters/registry.py"
 BLOCK = re.compile(
     r"```\w+\n# (?P<file>\S+?)(?:: (?P<registry>[A-Z]+))?\n(?P<text>.*?)```", re.DOTALL
 )
+
+
+def make_smaller(params: dict[str, Any]) -> None:
+    """`shrink`, without galleries, trade-off and attacks."""
+    shrink(params)
+    params["run"].update(datasets=["digits", "animals"], galleries=[], tradeoff=None)
+    params["attacks"]["experiments"] = []
 
 
 def follow(project: Project) -> list[str]:
@@ -38,7 +48,8 @@ def test_a_method_a_measurement_a_table_and_a_figure_of_ones_own(
     copy_project: Callable[..., Project],
 ) -> None:
     project = copy_project()
-    project.change(shrink)
+    project.change(make_smaller)
+    project.keep(TABLES=("data", OWN), FIGURES=("lsg_figure6", OWN))
     project.snakemake("all")
     weights = project.contents("results/quick/checkpoints/**/*")
     metrics = project.contents("results/quick/metrics/**/*.json")
