@@ -1,4 +1,4 @@
-# make all · test · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · index · commit · pull · release · clean. Each sets the environment up first.
+# make all · test · test-all · lint · bench · bench-gpu · bench-kills · cost · tables · tables-check · index · commit · pull · release · clean. Each sets the environment up first.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -29,7 +29,7 @@ NEEDS_NO_LINK := for folder in data data/processed results; do [ ! -L $$folder ]
   echo "DVC keeps nothing behind a link, and $$folder is one: make it a folder, and link data/raw alone, or set" >&2; \
   echo "raw.root in params.yaml (docs/data.md). Without DVC, make all works with the link." >&2; exit 1; }; done
 
-.PHONY: all env test lint bench bench-gpu bench-kills cost tables tables-check index commit pull release clean
+.PHONY: all env test test-all lint bench bench-gpu bench-kills cost tables tables-check index commit pull release clean
 
 all: env
 	$(SNAKEMAKE) all $(OVERLAY)
@@ -56,8 +56,14 @@ $(STAMP): requirements.lock requirements-no-deps.lock pyproject.toml
 	touch $(STAMP)
 
 # A process per core, four at most: each imports torch.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
+# Without those marked slow: whole small runs under Snakemake and DVC, real data, trainings.
 test: env
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-all: env
+	$(PYTEST)
 
 lint: env
 	$(BIN)/ruff check

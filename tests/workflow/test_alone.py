@@ -40,6 +40,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_a_living_one_is_left_alone(copy_project: Copy) -> None:
     project = copy_project()
     project.change(shrink)
@@ -54,6 +55,7 @@ def test_a_killed_run_goes_on_and_a_living_one_is_left_alone(copy_project: Copy)
     assert "removing its lock" not in project.run(*ALONE, "--dry-run", "store_digits")
 
 
+@pytest.mark.slow
 def test_a_half_written_output_is_made_again(copy_project: Copy) -> None:
     project = copy_project()
     project.change(shrink)

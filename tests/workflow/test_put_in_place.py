@@ -31,6 +31,7 @@ def put(project: Project, hash_: str) -> None:
         os.utime(folder / name, (1e9, 1e9))
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_again_if_its_own_parameters_are_others(copy_project: Copy) -> None:
     project = copy_project()
     project.change(shrink)
@@ -47,6 +48,7 @@ def test_a_network_is_trained_again_if_its_own_parameters_are_others(copy_projec
     assert project.pending(TARGET) == {TARGET: 1, "trained_model": 1}
 
 
+@pytest.mark.slow
 def test_records_go_with_the_files(copy_project: Copy) -> None:
     project = copy_project()
     project.change(shrink)

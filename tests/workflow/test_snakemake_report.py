@@ -4,7 +4,10 @@ import json
 import re
 from collections.abc import Callable
 
+import pytest
 from project import Project, shrink
+
+pytestmark = pytest.mark.slow
 
 TABLE, FIGURE = "results/quick/tables/data.csv", "results/quick/figures/animals_contact_sheet.png"
 
