@@ -47,6 +47,15 @@ def test_a_network_comes_back_in_a_clone_without_an_account(tmp_path: Path) -> N
     network = "results/parts/checkpoints/dog-explainer/seed0/performer.safetensors"
     clone.run("dvc", "pull", "--quiet", network)
     assert (clone.folder / network).stat().st_size == int(pointer(ROOT / f"{network}.dvc")["size"])
+    # One of this machine is left, unless told otherwise; what no remote has is left in any case.
+    (clone.folder / network).unlink()
+    (clone.folder / network).write_bytes(b"trained here")
+    made = clone.folder / "data/processed/quick/made_here"
+    made.mkdir(parents=True)
+    assert "--force" in clone.run("dvc", "pull", network, ok=False)
+    clone.run("dvc", "pull", "--force", network)
+    assert (clone.folder / network).stat().st_size == int(pointer(ROOT / f"{network}.dvc")["size"])
+    assert made.is_dir()
     # An explainer's performer is the ordinary network, kept once.
     ordinary = "results/parts/checkpoints/dog-ordinary/seed0/model.safetensors.dvc"
     assert pointer(ROOT / ordinary)["md5"] == pointer(ROOT / f"{network}.dvc")["md5"]
