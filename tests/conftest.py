@@ -34,9 +34,15 @@ ALTERNATING = {"scheme": "alternating", "period": 3, "gate_phases": [1], "warmup
 PLAIN = {"init": 0.5, "optimizer": "plain", "lr": 1.0}
 
 
+def minutes(item: pytest.Item) -> float:
+    """About how long a test takes, by its mark; 0 of one that is not slow."""
+    slow = item.get_closest_marker("slow")
+    return 0 if slow is None else slow.kwargs.get("minutes", 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow tests first, so that none of them is what several processes wait for at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The longest first, so that none of them is what several processes wait for at the end."""
+    items.sort(key=minutes, reverse=True)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from project import PROJECT, Project, shrink
 
 from clearfilters.registry import MEASUREMENTS as REGISTERED
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.slow(minutes=8)
 
 Edit = Callable[[dict[str, Any]], None]
 RESULTS = "results/quick"
