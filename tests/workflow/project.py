@@ -87,11 +87,6 @@ class Project:
         assert "is cached" not in out
         return [line.split("'")[1] for line in out.splitlines() if line.startswith("Running stage")]
 
-    def commit(self) -> None:
-        """What `make commit` does."""
-        self.snakemake("all")
-        self.run("dvc", "repro", "--quiet")
-
     def save(self, message: str) -> None:
         """Commit everything that git does not ignore."""
         self.run("git", "add", "--all")

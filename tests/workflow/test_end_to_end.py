@@ -42,24 +42,29 @@ def make_smaller(params: dict[str, Any]) -> None:
     parts["model"]["head"]["hidden"] = [8, 8]
     parts["training"]["epochs"] = 1
     parts["training"]["schedule"]["milestones"] = [1]
+    params["experiments"]["resnet20-std"]["training"] = {}
 
 
-def set_numbers(
-    *,
-    trees: int = 3,
-    threshold: float = 0.5,
-    lr: float = 0.1,
-    eps: float = 0.3,
-    weight: float = 2.0,
-) -> Edit:
-    """Numbers of which each shapes other files."""
+# Numbers of which each shapes other files, as DVC names them.
+NUMBERS = {
+    "attacks.detection.trees": 3,
+    "analysis.gate_statistics.threshold": 0.5,
+    "experiments.resnet20-std.training.lr": 0.1,
+    "attacks.white_box.pgd-lsg.eps": 0.3,
+    f"experiments.{PARTS}.method.weight": 2.0,
+}
+
+
+def set_numbers(**changed: float) -> Edit:
+    """`NUMBERS`, with those changed that are given."""
 
     def edit(params: dict[str, Any]) -> None:
-        params["attacks"]["detection"]["trees"] = trees
-        params["analysis"]["gate_statistics"]["threshold"] = threshold
-        params["experiments"]["resnet20-std"]["training"] = {"lr": lr}
-        params["attacks"]["white_box"]["pgd-lsg"]["eps"] = eps
-        params["experiments"][PARTS]["method"]["weight"] = weight
+        for name, value in {**NUMBERS, **changed}.items():
+            *blocks, key = name.split(".")
+            block = params
+            for each in blocks:
+                block = block[each]
+            block[key] = value
 
     return edit
 
@@ -68,9 +73,9 @@ DETECTION = {"detection resnet20-std 0", "table lsg_table4", "figure detection_i
 OF_FEATURES = {"table lsg_table1", "table lsg_gate_statistics", "figure lsg_figure6"}
 # What a changed number makes anew, and nothing else.
 MADE_ANEW: dict[str, tuple[dict[str, float], set[str]]] = {
-    "forest size": ({"trees": 4}, {*DETECTION, *ALWAYS}),
+    "forest size": ({"attacks.detection.trees": 4}, {*DETECTION, *ALWAYS}),
     "tightening threshold": (
-        {"threshold": 0.4},
+        {"analysis.gate_statistics.threshold": 0.4},
         {
             "measured_model resnet20-std 0",
             "measured_model resnet20-lsg 0",
@@ -80,7 +85,7 @@ MADE_ANEW: dict[str, tuple[dict[str, float], set[str]]] = {
         },
     ),
     "an experiment's learning rate": (
-        {"lr": 0.05},
+        {"experiments.resnet20-std.training.lr": 0.05},
         {
             "trained_model resnet20-std 0",
             "curves resnet20-std",
@@ -90,9 +95,9 @@ MADE_ANEW: dict[str, tuple[dict[str, float], set[str]]] = {
             *ALWAYS,
         },
     ),
-    "an attack's eps": ({"eps": 0.25}, {*DETECTION, *ALWAYS}),
+    "an attack's eps": ({"attacks.white_box.pgd-lsg.eps": 0.25}, {*DETECTION, *ALWAYS}),
     "a filter loss's weight": (
-        {"weight": 3.0},
+        {f"experiments.{PARTS}.method.weight": 3.0},
         {
             f"trained_model {PARTS} 0",
             f"curves {PARTS}",
@@ -204,14 +209,12 @@ def changed_by_an_experiment_and_back_by_dvc(project: Project, first: dict[str, 
     """All numbers at once: exactly the files of all are written anew; then they are as before."""
     before = dates(project)
     edit_digits(project)
-    changed = (
-        "attacks.detection.trees=4",
-        "analysis.gate_statistics.threshold=0.4",
-        "experiments.resnet20-std.training.lr=0.05",
-        "attacks.white_box.pgd-lsg.eps=0.25",
-        f"experiments.{PARTS}.method.weight=3.0",
-    )
-    project.run("dvc", "exp", "run", "--name", "all", *(f"--set-param={c}" for c in changed))
+    changed = [
+        f"--set-param={name}={value}"
+        for numbers, _ in MADE_ANEW.values()
+        for name, value in numbers.items()
+    ]
+    project.run("dvc", "exp", "run", "--name", "all", *changed)
     made = made_since(project, before)
     networks = {path for path in made if path.startswith("checkpoints/")}
     trained = ("resnet20-std", PARTS)
@@ -286,7 +289,7 @@ def a_clone_has_what_is_shipped(project: Project, copy_project: Callable[..., Pr
     for pattern in (f"{RESULTS}/tables/*", f"{RESULTS}/figures/*", f"{RESULTS}/report.html"):
         assert clone.contents(pattern) == project.contents(pattern)
     # A changed number is seen, though Snakemake made nothing here before.
-    clone.change(set_numbers(trees=5))
+    clone.change(set_numbers(**{"attacks.detection.trees": 5}))
     assert "trained_model" in clone.pending()
 
 
